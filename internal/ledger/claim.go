@@ -1,0 +1,300 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"reelpass/internal/reel"
+)
+
+// jobColumns are what a claim hands to a worker, with their scanner below.
+const jobColumns = `j.id, j.job_id, j.account_id, a.name, j.video_path, j.caption, j.publish_at, j.max_attempts, j.state,
+	j.fence, j.pass, j.attempts, j.f_account, j.f_content, j.f_infra, j.f_unknown, j.forgiven`
+
+type jobRow struct {
+	key, account int64
+	job          reel.Job
+	state        reel.State
+	fence        int64
+	pass         int
+	tally        reel.Tally
+	forgiven     string
+}
+
+func (r *jobRow) dest(more ...any) []any {
+	return append([]any{
+		&r.key, &r.job.ID, &r.account, &r.job.Account, &r.job.VideoPath, &r.job.Caption, (*nullTime)(&r.job.PublishAt), &r.job.MaxAttempts, &r.state,
+		&r.fence, &r.pass, &r.tally.Attempts, &r.tally.Account, &r.tally.Content, &r.tally.Infrastructure, &r.tally.Unknown, &r.forgiven,
+	}, more...)
+}
+
+func (r *jobRow) counting() reel.Tally { return r.tally.Minus(unmarshal[reel.Tally](r.forgiven)) }
+
+// nullTime scans milliseconds that may be NULL.
+type nullTime time.Time
+
+// Scan implements sql.Scanner.
+func (n *nullTime) Scan(v any) error {
+	var i sql.NullInt64
+	if err := i.Scan(v); err != nil {
+		return err
+	}
+	*n = nullTime(fromMS(i))
+	return nil
+}
+
+// Claim takes a job for a worker: first an in-doubt one that waits for a look, else the next job of the open pass whose
+// account is free. Accounts take turns, in the order in which they first appeared; an account's jobs go in file order.
+// Jobs of a held account are set aside on the way. reel.ErrNothingDue when there is nothing for now.
+func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, events []reel.Event, err error) {
+	nothing := false
+	err = s.do(func(t *tx) error {
+		claim, events, nothing = reel.Claim{}, nil, false
+		var batch int64
+		var pass int
+		var open, paused bool
+		err := t.row(`SELECT id,pass,pass_open,paused FROM batch WHERE name=?`, []any{c.Batch}, &batch, &pass, &open, &paused)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("batch %q: %w", c.Batch, reel.ErrNotFound)
+		}
+		if err != nil {
+			return err
+		}
+		owner, err := t.supervisorID(c.Supervisor)
+		if err != nil {
+			return err
+		}
+		if paused {
+			nothing = true
+			return nil
+		}
+		if claim, err = t.claimLook(batch, owner, c); err != nil || claim.Key != 0 {
+			return err
+		}
+		if !open {
+			nothing = true
+			return nil
+		}
+		claim, events, err = t.claimJob(batch, pass, owner, c, s.next(batch))
+		nothing = err == nil && claim.Key == 0
+		return err
+	})
+	if err == nil && nothing {
+		err = reel.ErrNothingDue
+	}
+	return claim, events, err
+}
+
+// claimLook takes an in-doubt job for a look at the outside world.
+func (t *tx) claimLook(batch, owner int64, c reel.Claimant) (reel.Claim, error) {
+	var r jobRow
+	err := t.row(`SELECT `+jobColumns+` FROM job j JOIN account a ON a.id=j.account_id
+		WHERE j.batch_id=? AND j.look_due=1 AND j.owner IS NULL
+		AND NOT EXISTS (SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL)
+		ORDER BY j.id LIMIT 1`, []any{batch}, r.dest()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return reel.Claim{}, nil
+	}
+	if err != nil {
+		return reel.Claim{}, err
+	}
+	if _, err := t.exec(`UPDATE job SET owner=?, fence=fence+1, lease_until=?, worker_pid=?, worker_started=?, look_due=0 WHERE id=?`,
+		owner, leaseEnd(t.now), c.Process.PID, c.Process.Started, r.key); err != nil {
+		return reel.Claim{}, err
+	}
+	claim := r.claim(c, r.pass)
+	claim.Lookup, claim.Attempt = true, r.tally.Attempts
+	claim.Doubt, err = t.attempt(r.key, r.tally.Attempts)
+	return claim, err
+}
+
+func (r *jobRow) claim(c reel.Claimant, pass int) reel.Claim {
+	return reel.Claim{
+		Lease: reel.Lease{Key: r.key, Fence: r.fence + 1}, Job: r.job, Batch: c.Batch, Pass: pass,
+		Attempt: r.tally.Attempts + 1, Tally: r.counting(), Worker: c.Worker,
+	}
+}
+
+// claimJob takes the next job of the pass. turn remembers the account that was served last.
+func (t *tx) claimJob(batch int64, pass int, owner int64, c reel.Claimant, turn *int64) (reel.Claim, []reel.Event, error) {
+	var events []reel.Event
+	from, to := *turn, int64(1<<62) // from the last account's successor to the end, then from the beginning up to it
+	for {
+		var r jobRow
+		var busy, held bool
+		err := t.row(`SELECT `+jobColumns+`,
+			EXISTS(SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL),
+			EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
+			FROM job j JOIN account a ON a.id=j.account_id
+			WHERE j.batch_id=? AND j.due_pass=? AND j.state IN ('pending','failed') AND j.account_id>? AND j.account_id<=?
+			AND (j.publish_at IS NULL OR j.publish_at<=?)
+			ORDER BY j.account_id, j.id LIMIT 1`, []any{batch, pass, from, to, ms(t.now)}, r.dest(&busy, &held)...)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			if to <= *turn || *turn == 0 {
+				return reel.Claim{}, events, nil
+			}
+			from, to = 0, *turn
+			continue
+		case err != nil:
+			return reel.Claim{}, events, err
+		case held:
+			more, err := t.holdBack(batch, c.Batch, r.account)
+			if err != nil {
+				return reel.Claim{}, events, err
+			}
+			events = append(events, more...)
+			from = r.account
+			continue
+		case busy:
+			from = r.account
+			continue
+		}
+		if _, err := t.exec(`UPDATE job SET state='running', fence=fence+1, owner=?, lease_until=?, worker=?, worker_pid=?,
+			worker_started=?, pass=?, claimed_at=?, completed_at=NULL WHERE id=?`,
+			owner, leaseEnd(t.now), c.Worker, c.Process.PID, c.Process.Started, pass, ms(t.now), r.key); err != nil {
+			return reel.Claim{}, events, err
+		}
+		*turn = r.account
+		t.moved(batch, r.state, reel.Running, 1)
+		claim := r.claim(c, pass)
+		e := reel.Event{Kind: reel.EventClaimed, Batch: c.Batch, Pass: pass, Job: r.job.ID, Account: r.job.Account,
+			Attempt: claim.Attempt, Worker: c.Worker, Fence: claim.Fence}
+		if err := t.journal(batch, r.key, &e); err != nil {
+			return reel.Claim{}, events, err
+		}
+		return claim, append(events, e), nil
+	}
+}
+
+// holdBack sets aside the ready jobs of held accounts: of one, or of all where account is 0.
+func (t *tx) holdBack(batch int64, name string, account int64) ([]reel.Event, error) {
+	s, err := t.stmt(`SELECT h.account_id, a.name FROM hold h JOIN account a ON a.id=h.account_id
+		WHERE h.released_at IS NULL AND (?1=0 OR h.account_id=?1)`)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Query(account)
+	if err != nil {
+		return nil, err
+	}
+	held := map[int64]string{}
+	for rows.Next() {
+		var id int64
+		var name string
+		if err := rows.Scan(&id, &name); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		held[id] = name
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	var pass int
+	if err := t.row(`SELECT pass FROM batch WHERE id=?`, []any{batch}, &pass); err != nil {
+		return nil, err
+	}
+	var events []reel.Event
+	for id, acc := range held {
+		count := 0
+		for _, state := range []reel.State{reel.Pending, reel.Failed} {
+			for _, due := range []int{pass, pass + 1} {
+				n, err := t.exec(`UPDATE job SET state='set_aside', reason='account_hold' WHERE batch_id=? AND due_pass=? AND account_id=?
+					AND state IN ('pending','failed') AND state=?`, batch, due, id, string(state))
+				if err != nil {
+					return nil, err
+				}
+				t.moved(batch, state, reel.SetAside, int(n))
+				count += int(n)
+			}
+		}
+		if count == 0 {
+			continue
+		}
+		e := reel.Event{Kind: reel.EventHeldBack, Batch: name, Account: acc, Count: count}
+		if err := t.journal(batch, 0, &e); err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// Started notes which process executes a job, for whoever has to make sure later that it is dead. It is not waited for:
+// the mark in the process's environment finds it as well.
+func (s *Store) Started(l reel.Lease, p reel.Process) {
+	s.writer.later(func(t *tx) error {
+		_, err := t.exec(`UPDATE job SET worker_pid=?, worker_started=? WHERE id=? AND fence=? AND owner IS NOT NULL`, p.PID, p.Started, l.Key, l.Fence)
+		return err
+	})
+}
+
+// Intent records durably that the irreversible step begins now. It is refused with reel.ErrLost when the lease is no
+// longer held, and with reel.ErrDuplicate when the same content is or may be published on the account already; the job is
+// then set aside, and its lease is over.
+func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerprint, allowRepost bool) (events []reel.Event, err error) {
+	duplicate := false
+	err = s.do(func(t *tx) error {
+		events, duplicate = nil, false
+		n, err := t.exec(`UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=? AND owner IS NOT NULL
+			AND state='running' AND lease_until>?`, leaseEnd(t.now), c.Key, c.Fence, ms(t.now))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("intent of job %q: %w", c.Job.ID, reel.ErrLost)
+		}
+		var batch, account int64
+		if err := t.row(`SELECT batch_id,account_id FROM job WHERE id=?`, []any{c.Key}, &batch, &account); err != nil {
+			return err
+		}
+		e := reel.Event{Kind: reel.EventIntent, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account,
+			Attempt: c.Attempt, Worker: c.Worker, Fence: c.Fence}
+		other, err := t.publish(c, account, content, allowRepost)
+		if err != nil {
+			return err
+		}
+		to := reel.Publishing
+		if duplicate = other != ""; duplicate {
+			to = reel.SetAside
+			e.Kind, e.Text = reel.EventDuplicate, other
+			e.Decision = &reel.Decision{State: reel.SetAside, Reason: reel.ReasonDuplicate, Why: other}
+			if _, err := t.exec(`UPDATE job SET state='set_aside', reason='duplicate', error=?, owner=NULL, lease_until=NULL, completed_at=? WHERE id=?`,
+				other, ms(t.now), c.Key); err != nil {
+				return err
+			}
+		}
+		t.moved(batch, reel.Running, to, 1)
+		events = []reel.Event{e}
+		return t.journal(batch, c.Key, &events[0])
+	})
+	if err == nil && duplicate {
+		err = reel.ErrDuplicate
+	}
+	return events, err
+}
+
+// publish enters the intent into the publish ledger. It answers what stands in the way, in words. An allowed repost is kept
+// outside the unique key, so that the first post still guards it.
+func (t *tx) publish(c reel.Claim, account int64, content reel.Fingerprint, allowRepost bool) (other string, err error) {
+	var job, batch, verdict string
+	var at sql.NullInt64
+	err = t.row(`SELECT j.job_id, b.name, p.verdict, p.at FROM publish p JOIN job j ON j.id=p.job JOIN batch b ON b.id=j.batch_id
+		WHERE p.account_id=? AND p.content IN (?,?) AND p.verdict<>'absent' AND p.repost=0 LIMIT 1`,
+		[]any{account, content.Key, content.Path}, &job, &batch, &verdict, &at)
+	again := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", err
+	}
+	if again && !allowRepost {
+		return fmt.Sprintf("the same video %s on this account: job %s of batch %s, %s",
+			map[bool]string{true: "was published", false: "may have been published"}[verdict == "published"],
+			job, batch, fromMS(at).Format(time.RFC3339)), nil
+	}
+	_, err = t.exec(`INSERT INTO publish(account_id,content,job,fence,repost,at) VALUES(?,?,?,?,?,?)`,
+		account, content.Key, c.Key, c.Fence, again, ms(t.now))
+	return "", err
+}

@@ -1,0 +1,242 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"reelpass/internal/reel"
+)
+
+// maxProblems is how many bad rows are told before the reader is stopped: a person mends a file in bites.
+const maxProblems = 20
+
+// ImportError lists what kept a file out of the ledger. Nothing of the file was imported.
+type ImportError struct {
+	Problems []error
+	More     bool // there may be more than Problems tells
+}
+
+func (e *ImportError) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.Error()
+	}
+	if e.More {
+		lines = append(lines, "(and perhaps more)")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// ImportReport counts what an import did.
+type ImportReport struct {
+	Batch     string `json:"batch"`
+	Added     int    `json:"added"`
+	Known     int    `json:"known"`         // rows that the batch already had, left as they were
+	Recaption int    `json:"other_caption"` // of these, rows that now come with another caption
+}
+
+// Import adds posts to a batch, creating it where needed, in one transaction and in constant memory. A job_id that the
+// batch already has with the same account and video is left as it is; with another account or video it is a problem. Any
+// problem, here or from the reader, and nothing is imported: then the error is an *ImportError.
+func (s *Store) Import(ctx context.Context, batch string, posts iter.Seq2[reel.Post, error]) (ImportReport, error) {
+	var rep ImportReport
+	err := s.do(func(t *tx) error {
+		rep = ImportReport{Batch: batch}
+		im := importer{t: t, accounts: map[string]int64{}}
+		if err := im.open(batch); err != nil {
+			return err
+		}
+		var problems []error
+		for post, err := range posts {
+			if err == nil && len(problems) == 0 {
+				var conflict *ConflictError
+				if err = im.add(post, &rep); err != nil && !errors.As(err, &conflict) {
+					return err
+				}
+			}
+			if err == nil {
+				err = ctx.Err()
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			if problems = append(problems, err); len(problems) == maxProblems {
+				break
+			}
+		}
+		if len(problems) > 0 {
+			return &ImportError{Problems: problems, More: len(problems) == maxProblems}
+		}
+		t.totals[totalKey{im.batch, "attempts"}] += im.attempts
+		return t.journal(im.batch, 0, &reel.Event{Kind: reel.EventImported, Batch: batch, Count: rep.Added})
+	})
+	if err != nil {
+		return ImportReport{}, err
+	}
+	return rep, nil
+}
+
+// ConflictError is a row whose job_id already names another job.
+type ConflictError struct {
+	Line              int
+	ID                reel.JobID
+	Column, Have, Row string
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("line %d: job_id %q is already taken by a job with %s %q, this row has %q", e.Line, e.ID, e.Column, e.Have, e.Row)
+}
+
+type importer struct {
+	t        *tx
+	batch    int64
+	due      int
+	attempts int
+	accounts map[string]int64 // a bounded cache
+}
+
+func (im *importer) open(name string) error {
+	t := im.t
+	id, _, err := t.batchID(name)
+	if errors.Is(err, reel.ErrNotFound) {
+		id, err = t.insert(`INSERT INTO batch(name,created_at,used_at) VALUES(?,?,?)`, name, ms(t.now), ms(t.now))
+	}
+	if err != nil {
+		return err
+	}
+	im.batch = id
+	if _, err := t.exec(`UPDATE batch SET used_at=? WHERE id=?`, ms(t.now), id); err != nil {
+		return err
+	}
+	var pass int
+	if err := t.row(`SELECT pass FROM batch WHERE id=?`, []any{id}, &pass); err != nil {
+		return err
+	}
+	im.due = pass + 1 // new jobs join the next pass
+	return nil
+}
+
+// account finds or makes the number of an account. The cache is emptied when full, so that a million accounts cost time
+// and not memory.
+func (im *importer) account(name string) (int64, error) {
+	if id, ok := im.accounts[name]; ok {
+		return id, nil
+	}
+	id, err := im.t.account(name)
+	if err != nil {
+		return 0, err
+	}
+	if len(im.accounts) >= 50_000 {
+		clear(im.accounts)
+	}
+	im.accounts[strings.Clone(name)] = id
+	return id, nil
+}
+
+// account finds or makes the number of an account.
+func (t *tx) account(name string) (int64, error) {
+	var id int64
+	err := t.row(`SELECT id FROM account WHERE name=?`, []any{name}, &id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return t.insert(`INSERT INTO account(name) VALUES(?)`, name)
+	}
+	return id, err
+}
+
+func (im *importer) add(p reel.Post, rep *ImportReport) error {
+	acc, err := im.account(p.Account)
+	if err != nil {
+		return err
+	}
+	past := p.Past
+	if past == nil {
+		n, err := im.t.exec(`INSERT INTO job(batch_id,job_id,account_id,video_path,caption,publish_at,max_attempts,due_pass)
+			VALUES(?,?,?,?,?,?,?,?) ON CONFLICT(batch_id,job_id) DO NOTHING`,
+			im.batch, string(p.ID), acc, p.VideoPath, p.Caption, orNull(p.PublishAt), p.MaxAttempts, im.due)
+		return im.counted(p, acc, n, reel.Pending, rep, err)
+	}
+	n, err := im.t.exec(`INSERT INTO job(batch_id,job_id,account_id,video_path,caption,publish_at,max_attempts,due_pass,state,
+		reason,worker,look_due,attempts,f_account,f_content,f_infra,f_unknown,error,category,type,rule,claimed_at,
+		completed_at) VALUES(?,?,?,?,?,?,?,?,?,?,?,0,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(batch_id,job_id) DO NOTHING`,
+		im.batch, string(p.ID), acc, p.VideoPath, p.Caption, orNull(p.PublishAt), p.MaxAttempts, im.due, string(past.State),
+		string(past.Reason), past.Worker, past.Tally.Attempts, past.Tally.Account, past.Tally.Content,
+		past.Tally.Infrastructure, past.Tally.Unknown, past.Evidence.Text, string(past.Verdict.Category), past.Verdict.Type,
+		past.Verdict.Rule, orNull(past.ClaimedAt), orNull(past.CompletedAt))
+	if err := im.counted(p, acc, n, past.State, rep, err); err != nil || n == 0 {
+		return err
+	}
+	im.attempts += past.Tally.Attempts
+	return im.history(p, acc)
+}
+
+// counted books a row that was inserted, or compares one that was already there.
+func (im *importer) counted(p reel.Post, acc, n int64, state reel.State, rep *ImportReport, err error) error {
+	if err != nil {
+		return err
+	}
+	if n == 1 {
+		rep.Added++
+		im.t.moved(im.batch, "", state, 1)
+		return nil
+	}
+	var have reel.Job
+	var haveAcc int64
+	if err := im.t.row(`SELECT account_id,video_path,caption,(SELECT name FROM account WHERE id=account_id) FROM job
+		WHERE batch_id=? AND job_id=?`, []any{im.batch, string(p.ID)}, &haveAcc, &have.VideoPath, &have.Caption, &have.Account); err != nil {
+		return err
+	}
+	switch {
+	case haveAcc != acc:
+		return &ConflictError{Line: p.Line, ID: p.ID, Column: "account", Have: have.Account, Row: p.Account}
+	case have.VideoPath != p.VideoPath:
+		return &ConflictError{Line: p.Line, ID: p.ID, Column: "video_path", Have: have.VideoPath, Row: p.VideoPath}
+	case have.Caption != p.Caption:
+		rep.Recaption++
+	}
+	rep.Known++
+	return nil
+}
+
+// history keeps what an earlier orchestrator's file tells of a job: its last attempt, and what it has posted or may have
+// posted, so that the same video is not posted again under another job_id.
+func (im *importer) history(p reel.Post, acc int64) error {
+	past := p.Past
+	var job int64
+	if err := im.t.row(`SELECT id FROM job WHERE batch_id=? AND job_id=?`, []any{im.batch, string(p.ID)}, &job); err != nil {
+		return err
+	}
+	outcome := reel.OutcomeFailed
+	switch past.State {
+	case reel.Succeeded:
+		outcome = reel.OutcomeSucceeded
+	case reel.InDoubt:
+		outcome = reel.OutcomeInDoubt
+	}
+	if past.Tally.Attempts > 0 {
+		a := reel.Attempt{
+			Number: past.Tally.Attempts, Worker: past.Worker, Host: "imported", StartedAt: past.ClaimedAt, EndedAt: past.CompletedAt,
+			Outcome: outcome, ShareBegun: outcome != reel.OutcomeFailed, Evidence: past.Evidence, Verdict: past.Verdict,
+		}
+		if err := im.t.insertAttempt(job, a); err != nil {
+			return err
+		}
+	}
+	if outcome == reel.OutcomeFailed {
+		return nil
+	}
+	verdict := "published"
+	if outcome == reel.OutcomeInDoubt {
+		verdict = "open"
+	}
+	_, err := im.t.exec(`INSERT INTO publish(account_id,content,job,fence,verdict,at) VALUES(?,?,?,0,?,?) ON CONFLICT DO NOTHING`,
+		acc, pathContent(p.VideoPath), job, verdict, ms(im.t.now))
+	return err
+}
+
+// pathContent names a video by its path, where its bytes were not seen.
+func pathContent(path string) string { return "path:" + path }

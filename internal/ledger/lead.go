@@ -1,0 +1,320 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"reelpass/internal/reel"
+)
+
+// Leader says who leads a batch, and until when.
+func (s *Store) Leader(ctx context.Context, batch string) (reel.Leadership, error) {
+	l := reel.Leadership{Batch: batch}
+	var until int64
+	var uid, name, host sql.NullString
+	var pid, started sql.NullInt64
+	err := s.read.QueryRowContext(ctx, `SELECT b.leader_term,b.leader_until,s.uid,s.name,s.host,s.pid,s.started
+		FROM batch b LEFT JOIN supervisor s ON s.id=b.leader WHERE b.name=?`, batch).
+		Scan(&l.Term, &until, &uid, &name, &host, &pid, &started)
+	if errors.Is(err, sql.ErrNoRows) {
+		return l, fmt.Errorf("batch %q: %w", batch, reel.ErrNotFound)
+	}
+	l.Until = time.UnixMilli(until).UTC()
+	l.Leader = reel.Supervisor{ID: uid.String, Name: name.String, Process: reel.Process{
+		Host: host.String, PID: int(pid.Int64), Started: started.Int64}}
+	return l, s.trouble(err)
+}
+
+// Lead makes the bidder the leader, if the term is still the one it saw; else reel.ErrTaken. It begins a new round where
+// a finished batch has new work, and marks in-doubt jobs for another look.
+func (s *Store) Lead(ctx context.Context, bid reel.Bid) (round reel.Round, events []reel.Event, err error) {
+	err = s.do(func(t *tx) error {
+		events = nil
+		id, term, err := t.batchID(bid.Batch)
+		if err != nil {
+			return err
+		}
+		if term != bid.Term {
+			return fmt.Errorf("lead batch %q: %w", bid.Batch, reel.ErrTaken)
+		}
+		sup, err := t.supervisorID(bid.Leader.ID)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE batch SET leader=?, leader_term=leader_term+1, leader_until=?, limits=?, used_at=? WHERE id=?`,
+			sup, leaseEnd(t.now), marshal(bid.Limits), ms(t.now), id); err != nil {
+			return err
+		}
+		if err := t.reopen(id, bid); err != nil {
+			return err
+		}
+		if events, err = t.holdBack(id, bid.Batch, 0); err != nil {
+			return err
+		}
+		totals, err := t.totalsOf(id)
+		if err != nil {
+			return err
+		}
+		started := reel.Event{Kind: reel.EventRunStarted, Batch: bid.Batch, Limits: &bid.Limits, Workers: bid.Workers, Totals: &totals, Text: bid.Leader.Name}
+		if err := t.journal(id, 0, &started); err != nil {
+			return err
+		}
+		events = append([]reel.Event{started}, events...)
+		round, err = t.round(id, bid.Batch)
+		return err
+	})
+	return round, events, err
+}
+
+// reopen takes a batch out of its result where there is something to do again.
+func (t *tx) reopen(id int64, bid reel.Bid) error {
+	var result reel.Result
+	var used, pass int
+	if err := t.row(`SELECT result,pass-pass_base,pass FROM batch WHERE id=?`, []any{id}, &result, &used, &pass); err != nil {
+		return err
+	}
+	var looks int64
+	var err error
+	if bid.Look {
+		if looks, err = t.exec(`UPDATE job SET look_due=1 WHERE batch_id=? AND state='in_doubt' AND owner IS NULL
+			AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)`, id); err != nil {
+			return err
+		}
+	}
+	if result == reel.NoResult {
+		return nil
+	}
+	if used < bid.Limits.MaxPasses { // more passes than last time: those that only lacked passes go on
+		n, err := t.exec(`UPDATE job SET state='failed', reason='', due_pass=? WHERE batch_id=? AND state='out_of_passes'`, pass+1, id)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			t.moved(id, reel.OutOfPasses, reel.Failed, int(n))
+			_, err := t.exec(`UPDATE batch SET result='' WHERE id=?`, id)
+			return err
+		}
+	}
+	totals, err := t.totalsOf(id)
+	if err != nil || totals.Pending+totals.Failed == 0 && looks == 0 {
+		return err
+	}
+	_, err = t.exec(`UPDATE batch SET result='', pass_base=pass WHERE id=?`, id)
+	return err
+}
+
+func (t *tx) round(id int64, name string) (r reel.Round, err error) {
+	r.Batch = name
+	err = t.row(`SELECT leader_term,pass,pass_open,pass_base FROM batch WHERE id=?`, []any{id}, &r.Term, &r.Pass, &r.Open, &r.Base)
+	return r, err
+}
+
+// totalsOf reads a batch's counters, what the present transaction adds included.
+func (t *tx) totalsOf(id int64) (reel.Totals, error) {
+	s, err := t.stmt(`SELECT name,n FROM total WHERE batch_id=?`)
+	if err != nil {
+		return reel.Totals{}, err
+	}
+	rows, err := s.Query(id)
+	if err != nil {
+		return reel.Totals{}, err
+	}
+	totals, err := scanTotals(rows)
+	for k, n := range t.totals {
+		if k.batch == id {
+			addTotal(&totals, k.name, n)
+		}
+	}
+	return totals, err
+}
+
+func scanTotals(rows *sql.Rows) (reel.Totals, error) {
+	defer rows.Close()
+	var totals reel.Totals
+	for rows.Next() {
+		var name string
+		var n int
+		if err := rows.Scan(&name, &n); err != nil {
+			return totals, err
+		}
+		addTotal(&totals, name, n)
+	}
+	return totals, rows.Err()
+}
+
+func addTotal(totals *reel.Totals, name string, n int) {
+	switch name {
+	case "jobs":
+		totals.Jobs += n
+	case "attempts":
+		totals.Attempts += n
+	default:
+		totals.Add(reel.State(name), n)
+	}
+}
+
+// leading checks that the term still leads. Every change of passes begins with it.
+func (t *tx) leading(batch string, term int64) (id int64, err error) {
+	id, have, err := t.batchID(batch)
+	if err == nil && have != term {
+		return 0, fmt.Errorf("term %d of batch %q: %w", term, batch, reel.ErrLost)
+	}
+	return id, err
+}
+
+// OpenPass opens a pass. The pass must be the one after the last.
+func (s *Store) OpenPass(ctx context.Context, batch string, term int64, pass int) (events []reel.Event, err error) {
+	err = s.do(func(t *tx) error {
+		events = nil
+		id, err := t.leading(batch, term)
+		if err != nil {
+			return err
+		}
+		n, err := t.exec(`UPDATE batch SET pass=?, pass_open=1, waiting_until=NULL, result='' WHERE id=? AND pass_open=0 AND pass=?`, pass, id, pass-1)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("open pass %d of batch %q: %w", pass, batch, reel.ErrLost)
+		}
+		if _, err := t.exec(`INSERT INTO pass(batch_id,pass,started_at) VALUES(?,?,?)`, id, pass, ms(t.now)); err != nil {
+			return err
+		}
+		totals, err := t.totalsOf(id)
+		if err != nil {
+			return err
+		}
+		var limits string
+		var base int
+		if err := t.row(`SELECT limits,pass_base FROM batch WHERE id=?`, []any{id}, &limits, &base); err != nil {
+			return err
+		}
+		e := reel.Event{Kind: reel.EventPassOpened, Batch: batch, Pass: pass, Count: totals.Pending + totals.Failed,
+			MaxPass: reel.Round{Base: base}.Last(unmarshal[reel.Limits](limits)), Totals: &totals}
+		events = []reel.Event{e}
+		return t.journal(id, 0, &events[0])
+	})
+	return events, err
+}
+
+// Advance closes the open pass, if there is one, asks decide what comes next and keeps the answer: the wait before the next
+// pass, or the result. reel.ErrNotYet while a job of the pass is due, in flight or to be looked up.
+func (s *Store) Advance(ctx context.Context, batch string, term int64, decide func(reel.Standing) reel.Step) (step reel.Step, events []reel.Event, err error) {
+	err = s.do(func(t *tx) error {
+		events = nil
+		id, err := t.leading(batch, term)
+		if err != nil {
+			return err
+		}
+		round, err := t.round(id, batch)
+		if err != nil {
+			return err
+		}
+		var busy bool
+		if err := t.row(`SELECT EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND owner IS NOT NULL)
+			OR EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND look_due=1)
+			OR (?2 AND EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND due_pass=?3 AND state IN ('pending','failed')))`,
+			[]any{id, round.Open, round.Pass}, &busy); err != nil {
+			return err
+		}
+		if busy {
+			return reel.ErrNotYet
+		}
+		totals, err := t.totalsOf(id)
+		if err != nil {
+			return err
+		}
+		step = decide(reel.Standing{Round: round, Totals: totals})
+		if round.Open {
+			if err := t.closePass(id, round, step, &events); err != nil {
+				return err
+			}
+		}
+		return t.apply(id, batch, round, &step, totals, &events)
+	})
+	return step, events, err
+}
+
+func (t *tx) closePass(id int64, round reel.Round, step reel.Step, events *[]reel.Event) error {
+	if _, err := t.exec(`UPDATE batch SET pass_open=0 WHERE id=?`, id); err != nil {
+		return err
+	}
+	if _, err := t.exec(`UPDATE pass SET ended_at=? WHERE batch_id=? AND pass=?`, ms(t.now), id, round.Pass); err != nil {
+		return err
+	}
+	if err := t.finish(); err != nil { // the counters of changes in this same transaction
+		return err
+	}
+	s, err := t.stmt(passColumns + ` FROM pass WHERE batch_id=? AND pass=?`)
+	if err != nil {
+		return err
+	}
+	stats, err := scanPass(s.QueryRow(id, round.Pass))
+	if err != nil {
+		return err
+	}
+	*events = append(*events, reel.Event{Kind: reel.EventPassClosed, Batch: round.Batch, Pass: round.Pass, Stats: &stats, Text: step.Why})
+	return t.journal(id, 0, &(*events)[len(*events)-1])
+}
+
+// apply keeps what decide said: the wait, or the result with the jobs that only lacked passes.
+func (t *tx) apply(id int64, batch string, round reel.Round, step *reel.Step, totals reel.Totals, events *[]reel.Event) error {
+	if step.Open > 0 { // a wait that had begun before a crash is not begun again
+		_, err := t.exec(`UPDATE batch SET waiting_until=COALESCE(waiting_until,?) WHERE id=?`, ms(t.now.Add(step.Wait)), id)
+		if err != nil {
+			return err
+		}
+		var until int64
+		err = t.row(`SELECT waiting_until FROM batch WHERE id=?`, []any{id}, &until)
+		step.Wait = min(step.Wait, max(0, time.UnixMilli(until).Sub(t.now)))
+		return err
+	}
+	if step.Result == reel.MaxPassesReached {
+		n, err := t.exec(`UPDATE job SET state='out_of_passes', reason='max_passes' WHERE batch_id=? AND due_pass=? AND state='failed'`, id, round.Pass+1)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			t.moved(id, reel.Failed, reel.OutOfPasses, int(n))
+			totals.Add(reel.Failed, -int(n))
+			totals.Add(reel.OutOfPasses, int(n))
+			*events = append(*events, reel.Event{Kind: reel.EventOutOfPasses, Batch: batch, Pass: round.Pass, Count: int(n)})
+			if err := t.journal(id, 0, &(*events)[len(*events)-1]); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := t.exec(`UPDATE batch SET result=?, waiting_until=NULL, leader=NULL WHERE id=?`, string(step.Result), id); err != nil {
+		return err
+	}
+	*events = append(*events, reel.Event{Kind: reel.EventFinished, Batch: batch, Pass: round.Pass, Result: step.Result, Totals: &totals, Text: step.Why})
+	return t.journal(id, 0, &(*events)[len(*events)-1])
+}
+
+// StepDown ends a run that was cut short: nobody leads the batch, and the next run continues it.
+func (s *Store) StepDown(ctx context.Context, batch string, term int64, why string) (events []reel.Event, err error) {
+	err = s.do(func(t *tx) error {
+		events = nil
+		id, err := t.leading(batch, term)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE batch SET leader=NULL WHERE id=?`, id); err != nil {
+			return err
+		}
+		totals, err := t.totalsOf(id)
+		if err != nil {
+			return err
+		}
+		round, err := t.round(id, batch)
+		if err != nil {
+			return err
+		}
+		events = []reel.Event{{Kind: reel.EventInterrupted, Batch: batch, Pass: round.Pass, Result: reel.Interrupted, Totals: &totals, Text: why}}
+		return t.journal(id, 0, &events[0])
+	})
+	return events, err
+}

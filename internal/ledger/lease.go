@@ -1,0 +1,77 @@
+package ledger
+
+import (
+	"context"
+
+	"reelpass/internal/reel"
+)
+
+// Renew prolongs every lease of a supervisor and the leaderships it holds, and returns the leases it still has: one that
+// is missing was settled by somebody else, and its worker must die.
+func (s *Store) Renew(ctx context.Context, supervisor string) (held []reel.Lease, err error) {
+	err = s.do(func(t *tx) error {
+		held = nil
+		owner, err := t.supervisorID(supervisor)
+		if err != nil {
+			return err
+		}
+		until := leaseEnd(t.now)
+		if _, err := t.exec(`UPDATE batch SET leader_until=? WHERE leader=?`, until, owner); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE job SET lease_until=? WHERE owner=?`, until, owner); err != nil {
+			return err
+		}
+		st, err := t.stmt(`SELECT id,fence FROM job WHERE owner=?`)
+		if err != nil {
+			return err
+		}
+		rows, err := st.Query(owner)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var l reel.Lease
+			if err := rows.Scan(&l.Key, &l.Fence); err != nil {
+				return err
+			}
+			held = append(held, l)
+		}
+		return rows.Err()
+	})
+	return held, err
+}
+
+// Held lists the leases of other supervisors, of every batch: an account that a dead one keeps in flight is in the way of
+// all. Limits of each lease's batch come with it, so that its end can be decided.
+func (s *Store) Held(ctx context.Context, notOf string) ([]reel.Held, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT `+jobColumns+`, b.name, b.limits, b.pass_base, j.worker, j.worker_pid, j.worker_started,
+		j.lease_until, j.claimed_at, s.uid, s.name, s.host, s.pid, s.started
+		FROM job j JOIN account a ON a.id=j.account_id JOIN batch b ON b.id=j.batch_id JOIN supervisor s ON s.id=j.owner
+		WHERE j.owner IS NOT NULL AND s.uid<>? ORDER BY j.id`, notOf)
+	if err != nil {
+		return nil, s.trouble(err)
+	}
+	defer rows.Close()
+	var all []reel.Held
+	for rows.Next() {
+		var r jobRow
+		var h reel.Held
+		var c reel.Claimant
+		var limits string
+		var base int
+		if err := rows.Scan(r.dest(&c.Batch, &limits, &base, &c.Worker, &h.WorkerProc.PID, &h.WorkerProc.Started,
+			(*nullTime)(&h.Until), (*nullTime)(&h.ClaimedAt), &h.Supervisor.ID, &h.Supervisor.Name, &h.Supervisor.Process.Host,
+			&h.Supervisor.Process.PID, &h.Supervisor.Process.Started)...); err != nil {
+			return nil, s.trouble(err)
+		}
+		h.Claim = r.claim(c, r.pass)
+		h.Fence, h.State, h.Lookup = r.fence, r.state, r.state == reel.InDoubt
+		h.Limits = unmarshal[reel.Limits](limits)
+		h.LastPass = reel.Round{Base: base}.Last(h.Limits)
+		h.WorkerProc.Host = h.Supervisor.Process.Host
+		all = append(all, h)
+	}
+	return all, s.trouble(rows.Err())
+}

@@ -1,0 +1,169 @@
+-- Times are integer milliseconds since 1970, UTC. States are words, so that plain SQL reports read well.
+-- +goose Up
+CREATE TABLE supervisor (
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  uid     TEXT    NOT NULL UNIQUE,
+  name    TEXT    NOT NULL,
+  host    TEXT    NOT NULL,
+  pid     INTEGER NOT NULL,
+  started INTEGER NOT NULL
+);
+
+CREATE TABLE batch (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  name          TEXT    NOT NULL UNIQUE,
+  created_at    INTEGER NOT NULL,
+  used_at       INTEGER NOT NULL,             -- last import or run: the default batch of a command is the latest
+  limits        TEXT    NOT NULL DEFAULT '{}',
+  result        TEXT    NOT NULL DEFAULT '',
+  paused        INTEGER NOT NULL DEFAULT 0,
+  pass          INTEGER NOT NULL DEFAULT 0,   -- the last pass opened
+  pass_open     INTEGER NOT NULL DEFAULT 0,
+  pass_base     INTEGER NOT NULL DEFAULT 0,   -- passes before this round
+  waiting_until INTEGER,                      -- between two passes
+  leader        INTEGER REFERENCES supervisor(id),
+  leader_term   INTEGER NOT NULL DEFAULT 0,
+  leader_until  INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE account (
+  id   INTEGER PRIMARY KEY AUTOINCREMENT,     -- order of first appearance: accounts take turns in it
+  name TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE job (
+  id             INTEGER PRIMARY KEY AUTOINCREMENT,
+  batch_id       INTEGER NOT NULL REFERENCES batch(id),
+  job_id         TEXT    NOT NULL,
+  account_id     INTEGER NOT NULL REFERENCES account(id),
+  video_path     TEXT    NOT NULL,
+  caption        TEXT    NOT NULL,
+  publish_at     INTEGER,
+  max_attempts   INTEGER NOT NULL DEFAULT 0,
+  state          TEXT    NOT NULL DEFAULT 'pending',
+  reason         TEXT    NOT NULL DEFAULT '',
+  due_pass       INTEGER NOT NULL,
+  fence          INTEGER NOT NULL DEFAULT 0,
+  owner          INTEGER REFERENCES supervisor(id), -- set exactly while a lease is held
+  lease_until    INTEGER,
+  worker         INTEGER NOT NULL DEFAULT 0,
+  worker_pid     INTEGER NOT NULL DEFAULT 0,
+  worker_started INTEGER NOT NULL DEFAULT 0,
+  look_due       INTEGER NOT NULL DEFAULT 0,        -- in doubt, and the machine has not looked yet
+  pass           INTEGER NOT NULL DEFAULT 0,
+  attempts       INTEGER NOT NULL DEFAULT 0,
+  f_account      INTEGER NOT NULL DEFAULT 0,
+  f_content      INTEGER NOT NULL DEFAULT 0,
+  f_infra        INTEGER NOT NULL DEFAULT 0,
+  f_unknown      INTEGER NOT NULL DEFAULT 0,
+  forgiven       TEXT    NOT NULL DEFAULT '',       -- JSON tally that a person's retry took off the limits
+  error          TEXT    NOT NULL DEFAULT '',
+  category       TEXT    NOT NULL DEFAULT '',
+  type           TEXT    NOT NULL DEFAULT '',
+  rule           TEXT    NOT NULL DEFAULT '',
+  receipt_id     TEXT    NOT NULL DEFAULT '',
+  receipt_url    TEXT    NOT NULL DEFAULT '',
+  claimed_at     INTEGER,
+  completed_at   INTEGER,
+  UNIQUE (batch_id, job_id)
+);
+-- What a claim looks for: one seek, whatever the size of the batch.
+CREATE INDEX job_ready ON job(batch_id, due_pass, account_id, id) WHERE state IN ('pending','failed');
+-- At most one job per account is in flight, and this is what keeps it so.
+CREATE UNIQUE INDEX job_in_flight ON job(account_id) WHERE owner IS NOT NULL;
+CREATE INDEX job_look ON job(batch_id, id) WHERE look_due = 1;
+-- The few that people ask for.
+CREATE INDEX job_trouble ON job(batch_id, state, id) WHERE state IN ('set_aside','exhausted','out_of_passes','in_doubt','cancelled');
+
+CREATE TABLE attempt (
+  job         INTEGER NOT NULL REFERENCES job(id),
+  number      INTEGER NOT NULL,
+  pass        INTEGER NOT NULL,
+  worker      INTEGER NOT NULL,
+  host        TEXT    NOT NULL,
+  started_at  INTEGER NOT NULL,
+  ended_at    INTEGER NOT NULL,
+  outcome     TEXT    NOT NULL,
+  share_begun INTEGER NOT NULL,
+  evidence    TEXT    NOT NULL DEFAULT '',          -- JSON, raw
+  category    TEXT    NOT NULL DEFAULT '',
+  type        TEXT    NOT NULL DEFAULT '',
+  rule        TEXT    NOT NULL DEFAULT '',
+  receipt_id  TEXT    NOT NULL DEFAULT '',
+  receipt_url TEXT    NOT NULL DEFAULT '',
+  PRIMARY KEY (job, number)
+) WITHOUT ROWID;
+
+-- The publish ledger: it outlives batches. A row is written before the irreversible step may begin.
+CREATE TABLE publish (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  account_id INTEGER NOT NULL REFERENCES account(id),
+  content    TEXT    NOT NULL,
+  job        INTEGER NOT NULL REFERENCES job(id),
+  fence      INTEGER NOT NULL,
+  repost     INTEGER NOT NULL DEFAULT 0,
+  verdict    TEXT    NOT NULL DEFAULT 'open',       -- open, published or absent
+  at         INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX publish_once ON publish(account_id, content) WHERE verdict <> 'absent' AND repost = 0;
+CREATE UNIQUE INDEX publish_job ON publish(job) WHERE verdict <> 'absent';
+
+CREATE TABLE pass (
+  batch_id       INTEGER NOT NULL REFERENCES batch(id),
+  pass           INTEGER NOT NULL,
+  started_at     INTEGER NOT NULL,
+  ended_at       INTEGER,
+  processed      INTEGER NOT NULL DEFAULT 0,
+  succeeded      INTEGER NOT NULL DEFAULT 0,
+  f_account      INTEGER NOT NULL DEFAULT 0,
+  f_content      INTEGER NOT NULL DEFAULT 0,
+  f_infra        INTEGER NOT NULL DEFAULT 0,
+  f_unknown      INTEGER NOT NULL DEFAULT 0,
+  in_doubt       INTEGER NOT NULL DEFAULT 0,
+  set_aside      INTEGER NOT NULL DEFAULT 0,
+  exhausted      INTEGER NOT NULL DEFAULT 0,
+  retryable      INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (batch_id, pass)
+) WITHOUT ROWID;
+
+-- Jobs by state, 'jobs' and 'attempts': kept with every change, so that status never counts a million rows.
+CREATE TABLE total (
+  batch_id INTEGER NOT NULL REFERENCES batch(id),
+  name     TEXT    NOT NULL,
+  n        INTEGER NOT NULL,
+  PRIMARY KEY (batch_id, name)
+) WITHOUT ROWID;
+
+CREATE TABLE hold (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  account_id  INTEGER NOT NULL REFERENCES account(id),
+  since       INTEGER NOT NULL,
+  job         INTEGER REFERENCES job(id),
+  category    TEXT    NOT NULL DEFAULT '',
+  type        TEXT    NOT NULL DEFAULT '',
+  rule        TEXT    NOT NULL DEFAULT '',
+  text        TEXT    NOT NULL DEFAULT '',
+  released_at INTEGER,
+  released_by TEXT    NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX hold_active ON hold(account_id) WHERE released_at IS NULL;
+
+CREATE TABLE event (
+  seq      INTEGER PRIMARY KEY,
+  at       INTEGER NOT NULL,
+  kind     TEXT    NOT NULL,
+  batch_id INTEGER,
+  job      INTEGER,
+  data     TEXT    NOT NULL
+);
+CREATE INDEX event_job ON event(job) WHERE job IS NOT NULL;
+-- +goose StatementBegin
+CREATE TRIGGER event_keep BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER event_stay BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+-- +goose StatementEnd
+
+-- +goose Down
+DROP TABLE event; DROP TABLE hold; DROP TABLE total; DROP TABLE pass; DROP TABLE publish; DROP TABLE attempt;
+DROP TABLE job; DROP TABLE account; DROP TABLE batch; DROP TABLE supervisor;

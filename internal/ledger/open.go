@@ -1,0 +1,183 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"      // kernel lock: migrations run one at a time, SQLite has no lock for them
+	"github.com/pressly/goose/v3" // migrations as plain SQL files, as an embedded library
+	_ "modernc.org/sqlite"        // SQLite without cgo, so that reelpass stays one static binary
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// applicationID marks a SQLite file as a reelpass ledger ("RELP"), so that a foreign database is never written to.
+const applicationID = 0x52454C50
+
+// busyTimeout is how long a statement waits for another process's transaction. A big import is the longest there is.
+const busyTimeout = 60 * time.Second
+
+// Options of Open.
+type Options struct {
+	Clock     func() time.Time // time.Now where nil
+	MustExist bool             // do not create a ledger
+}
+
+// Store is a ledger in a SQLite file. It may be used by many goroutines at once, and other processes may open the same
+// file beside it.
+type Store struct {
+	path   string
+	clock  func() time.Time
+	write  *sql.DB // one connection: the writer's
+	read   *sql.DB // query-only connections
+	writer *writer
+	turns  map[int64]*int64 // by batch: the account served last; touched only inside a change
+}
+
+// Open opens the ledger at path, creating and migrating it where needed. Its errors say what is wrong with the file in
+// one line; use Trouble to learn the kind.
+func Open(ctx context.Context, path string, opt Options) (*Store, error) {
+	if opt.Clock == nil {
+		opt.Clock = time.Now
+	}
+	if err := inspect(path, opt.MustExist); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, &FileError{Path: path, Kind: Unwritable, Err: err}
+	}
+	s := &Store{path: path, clock: opt.Clock, turns: map[int64]*int64{}}
+	var err error
+	if s.write, err = sql.Open("sqlite", dsn(path, "synchronous(FULL)")); err == nil {
+		s.write.SetMaxOpenConns(1)
+		err = s.migrate(ctx)
+	}
+	if err == nil {
+		s.read, err = sql.Open("sqlite", dsn(path, "query_only(1)"))
+	}
+	if err == nil {
+		s.read.SetMaxOpenConns(4)
+		s.writer, err = newWriter(ctx, s.write, opt.Clock)
+	}
+	if err != nil {
+		return nil, errors.Join(s.trouble(err), s.closeDBs())
+	}
+	return s, nil
+}
+
+// dsn sets what every connection needs. WAL with synchronous=FULL makes a commit durable; a bigger WAL between checkpoints
+// would only lengthen them.
+func dsn(path, more string) string {
+	q := url.Values{"_pragma": {
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+		"journal_mode(WAL)", "cache_size(-16000)", more,
+	}}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+// inspect looks at the file without opening it as a database, since opening may already change it.
+func inspect(path string, mustExist bool) error {
+	f, err := os.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if mustExist {
+			return &FileError{Path: path, Kind: Missing}
+		}
+		return nil
+	case err != nil:
+		return &FileError{Path: path, Kind: Unreadable, Err: err}
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && st.IsDir() {
+		return &FileError{Path: path, Kind: Foreign, Err: errors.New("it is a directory")}
+	}
+	head := make([]byte, 100)
+	n, err := io.ReadFull(f, head)
+	switch {
+	case n == 0:
+		return nil // an empty file is a new ledger
+	case err != nil || string(head[:16]) != "SQLite format 3\x00":
+		return &FileError{Path: path, Kind: Foreign, Err: errors.New("it is not a SQLite database")}
+	case binary.BigEndian.Uint32(head[68:]) == applicationID:
+		return nil
+	}
+	return &FileError{Path: path, Kind: Foreign, Err: errors.New("it is a database of another program")}
+}
+
+// migrate brings the schema up to date under a lock file, and refuses a schema that is newer than this program.
+func (s *Store) migrate(ctx context.Context) error {
+	lock := flock.New(s.path + ".lock")
+	if err := lock.Lock(); err != nil {
+		return &FileError{Path: s.path, Kind: Unwritable, Err: err}
+	}
+	defer lock.Close()
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, s.write, sub, goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return err
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if have > want {
+		return &FileError{Path: s.path, Kind: Newer, Err: fmt.Errorf("schema %d, this program knows %d", have, want)}
+	}
+	if have == want {
+		return nil
+	}
+	// The mark comes with the first write, before any table: a kill here leaves an empty ledger of ours.
+	if _, err := s.write.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
+		return err
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+// Close writes what is queued and closes the file.
+func (s *Store) Close() error {
+	return errors.Join(s.writer.close(), s.closeDBs())
+}
+
+func (s *Store) closeDBs() error {
+	var errs []error
+	for _, db := range []*sql.DB{s.read, s.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Path is the file of the ledger.
+func (s *Store) Path() string { return s.path }
+
+func ms(t time.Time) int64 { return t.UnixMilli() }
+
+func fromMS(v sql.NullInt64) time.Time {
+	if !v.Valid {
+		return time.Time{}
+	}
+	return time.UnixMilli(v.Int64).UTC()
+}
+
+func orNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}

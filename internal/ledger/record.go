@@ -1,0 +1,266 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"reelpass/internal/reel"
+)
+
+// insertAttempt keeps an attempt for ever.
+func (t *tx) insertAttempt(job int64, a reel.Attempt) error {
+	evidence := ""
+	if a.Outcome != reel.OutcomeSucceeded {
+		evidence = marshal(a.Evidence)
+	}
+	_, err := t.exec(`INSERT INTO attempt(job,number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,
+		rule,receipt_id,receipt_url) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+		job, a.Number, a.Pass, a.Worker, a.Host, ms(a.StartedAt), ms(a.EndedAt), string(a.Outcome), a.ShareBegun, evidence,
+		string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL)
+	return err
+}
+
+const attemptColumns = `SELECT number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,rule,
+	receipt_id,receipt_url FROM attempt`
+
+func scanAttempt(row interface{ Scan(...any) error }) (a reel.Attempt, err error) {
+	var started, ended sql.NullInt64
+	var evidence string
+	err = row.Scan(&a.Number, &a.Pass, &a.Worker, &a.Host, &started, &ended, &a.Outcome, &a.ShareBegun, &evidence,
+		&a.Verdict.Category, &a.Verdict.Type, &a.Verdict.Rule, &a.Receipt.ID, &a.Receipt.URL)
+	a.StartedAt, a.EndedAt = fromMS(started), fromMS(ended)
+	a.Evidence = unmarshal[reel.Evidence](evidence)
+	return a, err
+}
+
+func (t *tx) attempt(job int64, number int) (reel.Attempt, error) {
+	s, err := t.stmt(attemptColumns + ` WHERE job=? AND number=?`)
+	if err != nil {
+		return reel.Attempt{}, err
+	}
+	a, err := scanAttempt(s.QueryRow(job, number))
+	if errors.Is(err, sql.ErrNoRows) {
+		return reel.Attempt{Number: number}, nil // an in-doubt job of an earlier orchestrator
+	}
+	return a, err
+}
+
+// Record ends an attempt: its evidence, its verdict and what becomes of the job, in one transaction. reel.ErrLost when the
+// lease is no longer held; then nothing has changed. A post is taken only after its intent.
+func (s *Store) Record(ctx context.Context, c reel.Claim, e reel.Ending) (events []reel.Event, err error) {
+	err = s.do(func(t *tx) error {
+		events = nil
+		d, a := e.Decision, e.Attempt
+		from := reel.Publishing
+		var batch, account int64
+		var have reel.State
+		if err := t.row(`SELECT batch_id,account_id,state FROM job WHERE id=? AND fence=? AND owner IS NOT NULL`,
+			[]any{c.Key, c.Fence}, &batch, &account, &have); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		from = have
+		if !from.InFlight() {
+			return fmt.Errorf("record job %q: %w", c.Job.ID, reel.ErrLost)
+		}
+		if !reel.CanBecome(from, d.State) {
+			return fmt.Errorf("record job %q: from %s to %s: %w", c.Job.ID, from, d.State, reel.ErrRefused)
+		}
+		text, done := a.Evidence.Text, any(ms(t.now))
+		if d.State == reel.Succeeded {
+			text, a.Verdict = "", reel.Verdict{}
+		}
+		now := reel.Tally{Attempts: 1}
+		if a.Outcome == reel.OutcomeFailed {
+			now = reel.Tally{}.Failed(a.Verdict.Category)
+		}
+		if _, err := t.exec(`UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, look_due=?,
+			attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
+			error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=? WHERE id=?`,
+			string(d.State), string(d.Reason), c.Pass+1, e.Look && d.State == reel.InDoubt,
+			now.Account, now.Content, now.Infrastructure, now.Unknown,
+			text, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL, done, c.Key); err != nil {
+			return err
+		}
+		if err := t.insertAttempt(c.Key, a); err != nil {
+			return err
+		}
+		if err := t.closePublish(c, account, from, d.State); err != nil {
+			return err
+		}
+		t.moved(batch, from, d.State, 1)
+		t.totals[totalKey{batch, "attempts"}]++
+		count(t.stats(batch, c.Pass), a, d, 1)
+		ev := reel.Event{Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account, Attempt: a.Number, Worker: c.Worker, Fence: c.Fence}
+		switch a.Outcome {
+		case reel.OutcomeSucceeded:
+			ev.Kind, ev.Receipt = reel.EventSucceeded, &a.Receipt
+		case reel.OutcomeInDoubt:
+			ev.Kind, ev.Evidence, ev.Verdict, ev.Decision = reel.EventInDoubt, &a.Evidence, &a.Verdict, &d
+		case reel.OutcomeFailed:
+			ev.Kind, ev.Evidence, ev.Verdict, ev.Decision = reel.EventFailed, &a.Evidence, &a.Verdict, &d
+		}
+		if err := t.journal(batch, c.Key, &ev); err != nil {
+			return err
+		}
+		events = append(events, ev)
+		if d.Hold {
+			more, err := t.hold(batch, account, c, a)
+			events = append(events, more...)
+			return err
+		}
+		return nil
+	})
+	return events, err
+}
+
+// closePublish says in the publish ledger what came of the intent. A doubt keeps it open; a worker that shared without
+// asking gets its row now.
+func (t *tx) closePublish(c reel.Claim, account int64, from, to reel.State) error {
+	switch {
+	case to == reel.InDoubt && from == reel.Running:
+		_, err := t.exec(`INSERT INTO publish(account_id,content,job,fence,at) VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING`,
+			account, pathContent(c.Job.VideoPath), c.Key, c.Fence, ms(t.now))
+		return err
+	case to == reel.InDoubt || from == reel.Running:
+		return nil
+	}
+	verdict := "absent"
+	if to == reel.Succeeded {
+		verdict = "published"
+	}
+	_, err := t.exec(`UPDATE publish SET verdict=? WHERE job=? AND verdict<>'absent'`, verdict, c.Key)
+	return err
+}
+
+// count books an attempt in its pass, or takes it out again with n = -1.
+func count(p *reel.PassStats, a reel.Attempt, d reel.Decision, n int) {
+	p.Processed += n
+	switch a.Outcome {
+	case reel.OutcomeSucceeded:
+		p.Succeeded += n
+		return
+	case reel.OutcomeInDoubt:
+		p.InDoubt += n
+		return
+	case reel.OutcomeFailed:
+	}
+	switch a.Verdict.Category {
+	case reel.Account:
+		p.Failed.Account += n
+	case reel.Content:
+		p.Failed.Content += n
+	case reel.Infrastructure:
+		p.Failed.Infrastructure += n
+	case reel.Unknown:
+		p.Failed.Unknown += n
+	}
+	switch d.State {
+	case reel.SetAside:
+		p.SetAside += n
+	case reel.Exhausted:
+		p.Exhausted += n
+	default:
+		p.Retryable += n
+	}
+}
+
+// hold keeps the account's other jobs from being attempted.
+func (t *tx) hold(batch, account int64, c reel.Claim, a reel.Attempt) ([]reel.Event, error) {
+	n, err := t.exec(`INSERT INTO hold(account_id,since,job,category,type,rule,text) VALUES(?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+		account, ms(t.now), c.Key, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Evidence.Text)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	e := reel.Event{Kind: reel.EventHold, Batch: c.Batch, Job: c.Job.ID, Account: c.Job.Account, Verdict: &a.Verdict, Text: a.Evidence.Text}
+	if err := t.journal(batch, c.Key, &e); err != nil {
+		return nil, err
+	}
+	back, err := t.holdBack(batch, c.Batch, account)
+	return append([]reel.Event{e}, back...), err
+}
+
+// RecordLook ends a look at the outside world. Found and Absent settle the doubt; Unsure leaves it to the next run or a
+// person. decision is used with Absent only.
+func (s *Store) RecordLook(ctx context.Context, c reel.Claim, look reel.Look, decision reel.Decision) (events []reel.Event, err error) {
+	err = s.do(func(t *tx) error {
+		events = nil
+		var batch int64
+		err := t.row(`SELECT batch_id FROM job WHERE id=? AND fence=? AND owner IS NOT NULL AND state='in_doubt'`, []any{c.Key, c.Fence}, &batch)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("look at job %q: %w", c.Job.ID, reel.ErrLost)
+		}
+		if err != nil {
+			return err
+		}
+		e, err := t.settleDoubt(batch, c, look, decision)
+		events = []reel.Event{e}
+		return err
+	})
+	return events, err
+}
+
+// settleDoubt applies a look, of the machine or of a person, to an in-doubt job.
+func (t *tx) settleDoubt(batch int64, c reel.Claim, look reel.Look, d reel.Decision) (reel.Event, error) {
+	e := reel.Event{Kind: reel.EventLooked, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account, Attempt: c.Attempt,
+		Worker: c.Worker, Fence: c.Fence, Look: &look, By: look.By}
+	was := c.Doubt
+	is := was
+	switch look.Finding {
+	case reel.Found:
+		d = reel.Decision{State: reel.Succeeded, Why: "found: it is posted"}
+		is.Outcome, is.Receipt = reel.OutcomeSucceeded, look.Receipt
+		is.Verdict = reel.Verdict{}
+	case reel.Absent:
+		is.Outcome = reel.OutcomeFailed
+	case reel.Unsure:
+		_, err := t.exec(`UPDATE job SET owner=NULL, lease_until=NULL, worker_pid=0 WHERE id=?`, c.Key)
+		if err != nil {
+			return e, err
+		}
+		return e, t.journal(batch, c.Key, &e)
+	}
+	e.Decision = &d
+	now := reel.Tally{}
+	if is.Outcome == reel.OutcomeFailed {
+		now = now.Failed(was.Verdict.Category)
+	}
+	text := was.Evidence.Text
+	if d.State == reel.Succeeded {
+		text = ""
+	}
+	if _, err := t.exec(`UPDATE job SET state=?, reason=?, due_pass=(SELECT pass+1 FROM batch WHERE id=batch_id), owner=NULL, lease_until=NULL,
+		worker_pid=0, look_due=0, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
+		error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=? WHERE id=?`,
+		string(d.State), string(d.Reason), now.Account, now.Content, now.Infrastructure, now.Unknown,
+		text, string(is.Verdict.Category), is.Verdict.Type, is.Verdict.Rule, is.Receipt.ID, is.Receipt.URL, ms(t.now), c.Key); err != nil {
+		return e, err
+	}
+	if _, err := t.exec(`UPDATE attempt SET outcome=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=? WHERE job=? AND number=?`,
+		string(is.Outcome), string(is.Verdict.Category), is.Verdict.Type, is.Verdict.Rule, is.Receipt.ID, is.Receipt.URL, c.Key, was.Number); err != nil {
+		return e, err
+	}
+	verdict := "absent"
+	if d.State == reel.Succeeded {
+		verdict = "published"
+	}
+	if _, err := t.exec(`UPDATE publish SET verdict=? WHERE job=? AND verdict<>'absent'`, verdict, c.Key); err != nil {
+		return e, err
+	}
+	t.moved(batch, reel.InDoubt, d.State, 1)
+	if was.Pass > 0 {
+		count(t.stats(batch, was.Pass), was, d, -1)
+		count(t.stats(batch, was.Pass), is, d, 1)
+	}
+	return e, t.journal(batch, c.Key, &e)
+}
+
+// Release gives back a claim whose look was not carried out, so that it is looked up later.
+func (s *Store) Release(ctx context.Context, c reel.Claim) error {
+	return s.do(func(t *tx) error {
+		_, err := t.exec(`UPDATE job SET owner=NULL, lease_until=NULL, worker_pid=0, look_due=1 WHERE id=? AND fence=? AND owner IS NOT NULL
+			AND state='in_doubt'`, c.Key, c.Fence)
+		return err
+	})
+}

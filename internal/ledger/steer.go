@@ -1,0 +1,215 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"reelpass/internal/reel"
+)
+
+// Pause keeps a batch's jobs from being claimed, or lets them be claimed again. Running jobs are not touched.
+func (s *Store) Pause(ctx context.Context, batch string, paused bool, by string) error {
+	return s.do(func(t *tx) error {
+		id, _, err := t.batchID(batch)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE batch SET paused=? WHERE id=?`, paused, id); err != nil {
+			return err
+		}
+		kind := reel.EventResumed
+		if paused {
+			kind = reel.EventPaused
+		}
+		return t.journal(id, 0, &reel.Event{Kind: kind, Batch: batch, By: by})
+	})
+}
+
+// found is a job that a person wants to change.
+type found struct {
+	key, batch, account int64
+	state               reel.State
+	reason              reel.Reason
+	accountName         string
+	leased, held        bool
+}
+
+func (t *tx) find(batch string, id reel.JobID) (f found, err error) {
+	err = t.row(`SELECT j.id,j.batch_id,j.account_id,j.state,j.reason,a.name,j.owner IS NOT NULL,
+		EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
+		FROM job j JOIN batch b ON b.id=j.batch_id JOIN account a ON a.id=j.account_id WHERE b.name=? AND j.job_id=?`,
+		[]any{batch, string(id)}, &f.key, &f.batch, &f.account, &f.state, &f.reason, &f.accountName, &f.leased, &f.held)
+	if errors.Is(err, sql.ErrNoRows) {
+		return f, fmt.Errorf("job %q in batch %q: %w", id, batch, reel.ErrNotFound)
+	}
+	return f, err
+}
+
+// Retry returns a job that is set aside, exhausted, out of passes or cancelled to the next pass, with its limits fresh. It is
+// refused for a job that lives, is posted or in doubt, and while the account is held.
+func (s *Store) Retry(ctx context.Context, batch string, id reel.JobID, by string) (e reel.Event, err error) {
+	err = s.do(func(t *tx) error {
+		f, err := t.find(batch, id)
+		switch {
+		case err != nil:
+			return err
+		case f.state == reel.InDoubt:
+			return fmt.Errorf("job %q may be posted: %w", id, reel.ErrRefused)
+		case !reel.CanBecome(f.state, reel.Pending):
+			return fmt.Errorf("job %q is %s: %w", id, f.state, reel.ErrRefused)
+		case f.held:
+			return fmt.Errorf("account %q of job %q is held: %w", f.accountName, id, reel.ErrRefused)
+		}
+		e = reel.Event{Kind: reel.EventRetried, Batch: batch, Job: id, Account: f.accountName, By: by, Text: "was " + string(f.state)}
+		return t.giveBack(f, &e)
+	})
+	return e, err
+}
+
+// giveBack makes a job pending for the next pass, and forgives what counts against its limits.
+func (t *tx) giveBack(f found, e *reel.Event) error {
+	var now reel.Tally
+	if err := t.row(`SELECT attempts,f_account,f_content,f_infra,f_unknown FROM job WHERE id=?`, []any{f.key},
+		&now.Attempts, &now.Account, &now.Content, &now.Infrastructure, &now.Unknown); err != nil {
+		return err
+	}
+	if _, err := t.exec(`UPDATE job SET state='pending', reason='', forgiven=?, due_pass=(SELECT pass+1 FROM batch WHERE id=batch_id) WHERE id=?`,
+		marshal(now), f.key); err != nil {
+		return err
+	}
+	t.moved(f.batch, f.state, reel.Pending, 1)
+	return t.journal(f.batch, f.key, e)
+}
+
+// Cancel takes a job back that no worker has in its hands and that is not posted.
+func (s *Store) Cancel(ctx context.Context, batch string, id reel.JobID, by string) (e reel.Event, err error) {
+	err = s.do(func(t *tx) error {
+		f, err := t.find(batch, id)
+		if err != nil {
+			return err
+		}
+		if f.leased || !reel.CanBecome(f.state, reel.Cancelled) {
+			return fmt.Errorf("job %q is %s: %w", id, f.state, reel.ErrRefused)
+		}
+		if _, err := t.exec(`UPDATE job SET state='cancelled', reason='cancelled' WHERE id=?`, f.key); err != nil {
+			return err
+		}
+		t.moved(f.batch, f.state, reel.Cancelled, 1)
+		e = reel.Event{Kind: reel.EventCancelled, Batch: batch, Job: id, Account: f.accountName, By: by, Text: "was " + string(f.state)}
+		return t.journal(f.batch, f.key, &e)
+	})
+	return e, err
+}
+
+// Resolve ends a doubt by a person's word. decide is asked what becomes of the job when the post is absent: it gets the
+// claim with the doubtful attempt and the limits of the batch's last run.
+func (s *Store) Resolve(ctx context.Context, batch string, id reel.JobID, look reel.Look, decide func(reel.Held) reel.Decision) (e reel.Event, err error) {
+	err = s.do(func(t *tx) error {
+		f, err := t.find(batch, id)
+		if err != nil {
+			return err
+		}
+		if f.state != reel.InDoubt {
+			return fmt.Errorf("job %q is %s, not in doubt: %w", id, f.state, reel.ErrRefused)
+		}
+		if f.leased {
+			return fmt.Errorf("job %q is being looked up at this moment: %w", id, reel.ErrRefused)
+		}
+		var r jobRow
+		var limits string
+		var base int
+		if err := t.row(`SELECT `+jobColumns+`,b.limits,b.pass_base FROM job j JOIN account a ON a.id=j.account_id JOIN batch b ON b.id=j.batch_id
+			WHERE j.id=?`, []any{f.key}, r.dest(&limits, &base)...); err != nil {
+			return err
+		}
+		h := reel.Held{Claim: r.claim(reel.Claimant{Batch: batch}, r.pass), State: f.state, Limits: unmarshal[reel.Limits](limits)}
+		h.LastPass = reel.Round{Base: base}.Last(h.Limits)
+		h.Fence, h.Attempt = r.fence, r.tally.Attempts
+		if h.Doubt, err = t.attempt(f.key, h.Attempt); err != nil {
+			return err
+		}
+		var d reel.Decision
+		if look.Finding == reel.Absent {
+			d = decide(h)
+		}
+		e, err = t.settleDoubt(f.batch, h.Claim, look, d)
+		return err
+	})
+	return e, err
+}
+
+// ReleaseAccount ends the hold of an account and returns the jobs that it set aside in every batch to their next pass; with
+// cause also the job whose verdict caused it.
+func (s *Store) ReleaseAccount(ctx context.Context, account, by string, cause bool) (returned int, err error) {
+	err = s.do(func(t *tx) error {
+		returned = 0
+		var id, hold int64
+		var job sql.NullInt64
+		err := t.row(`SELECT a.id,h.id,h.job FROM account a JOIN hold h ON h.account_id=a.id WHERE a.name=? AND h.released_at IS NULL`,
+			[]any{account}, &id, &hold, &job)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("hold of account %q: %w", account, reel.ErrNotFound)
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE hold SET released_at=?, released_by=? WHERE id=?`, ms(t.now), by, hold); err != nil {
+			return err
+		}
+		jobs, err := t.heldJobs(id, job.Int64, cause)
+		if err != nil {
+			return err
+		}
+		for _, f := range jobs {
+			if err := t.giveBack(f, &reel.Event{Kind: reel.EventRetried, Account: account, By: by, Text: "account released"}); err != nil {
+				return err
+			}
+		}
+		returned = len(jobs)
+		return t.journal(0, 0, &reel.Event{Kind: reel.EventReleased, Account: account, By: by, Count: returned})
+	})
+	return returned, err
+}
+
+func (t *tx) heldJobs(account, cause int64, withCause bool) ([]found, error) {
+	s, err := t.stmt(`SELECT j.id,j.batch_id,j.state FROM job j JOIN batch b ON b.id=j.batch_id WHERE j.account_id=?1 AND j.state='set_aside'
+		AND j.batch_id IN (SELECT id FROM batch) AND (j.reason='account_hold' OR (?2 AND j.id=?3)) ORDER BY j.id`)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Query(account, withCause, cause)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var jobs []found
+	for rows.Next() {
+		f := found{account: account}
+		if err := rows.Scan(&f.key, &f.batch, &f.state); err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, f)
+	}
+	return jobs, rows.Err()
+}
+
+// HoldAccount holds an account by a person's word. It is an error when the account is unknown.
+func (s *Store) HoldAccount(ctx context.Context, account, by, why string) error {
+	return s.do(func(t *tx) error {
+		var id int64
+		err := t.row(`SELECT id FROM account WHERE name=?`, []any{account}, &id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("account %q: %w", account, reel.ErrNotFound)
+		}
+		if err != nil {
+			return err
+		}
+		n, err := t.exec(`INSERT INTO hold(account_id,since,text) VALUES(?,?,?) ON CONFLICT DO NOTHING`, id, ms(t.now), why)
+		if err != nil || n == 0 {
+			return err
+		}
+		return t.journal(0, 0, &reel.Event{Kind: reel.EventHold, Account: account, By: by, Text: why})
+	})
+}

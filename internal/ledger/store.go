@@ -1,0 +1,65 @@
+package ledger
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"reelpass/internal/reel"
+)
+
+// do carries out one change and translates what SQLite says of its file.
+func (s *Store) do(f func(*tx) error) error { return s.trouble(s.writer.commit(f)) }
+
+// batchID finds a batch's number and the term of its leadership.
+func (t *tx) batchID(name string) (id, term int64, err error) {
+	err = t.row(`SELECT id,leader_term FROM batch WHERE name=?`, []any{name}, &id, &term)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, 0, fmt.Errorf("batch %q: %w", name, reel.ErrNotFound)
+	}
+	return id, term, err
+}
+
+// Enlist makes a supervisor known, so that leases and leaderships can name it.
+func (s *Store) Enlist(sup reel.Supervisor) error {
+	return s.do(func(t *tx) error {
+		_, err := t.exec(`INSERT INTO supervisor(uid,name,host,pid,started) VALUES(?,?,?,?,?) ON CONFLICT(uid) DO NOTHING`,
+			sup.ID, sup.Name, sup.Process.Host, sup.Process.PID, sup.Process.Started)
+		return err
+	})
+}
+
+func (t *tx) supervisorID(uid string) (id int64, err error) {
+	if err = t.row(`SELECT id FROM supervisor WHERE uid=?`, []any{uid}, &id); errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("supervisor %q: %w", uid, reel.ErrNotFound)
+	}
+	return id, err
+}
+
+func marshal(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain structs of strings and numbers: cannot fail
+	}
+	return string(data)
+}
+
+// unmarshal reads what marshal wrote. Damage in such a cell must not hide the rest of the row: it reads as zero.
+func unmarshal[T any](text string) (v T) {
+	if text != "" {
+		_ = json.Unmarshal([]byte(text), &v) // see above
+	}
+	return v
+}
+
+func leaseEnd(now time.Time) int64 { return ms(now.Add(reel.LeaseTTL)) }
+
+// next is the account that the batch served last, here in this process: who comes next is a courtesy, not a promise.
+func (s *Store) next(batch int64) *int64 {
+	if s.turns[batch] == nil {
+		s.turns[batch] = new(int64)
+	}
+	return s.turns[batch]
+}

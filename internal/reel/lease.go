@@ -1,0 +1,72 @@
+package reel
+
+import "time"
+
+// Process identifies an operating-system process so surely that it may be killed: a pid alone is given to others again.
+type Process struct {
+	Host    string `json:"host"`    // machine, boot and pid namespace together
+	PID     int    `json:"pid"`     // also the process group
+	Started int64  `json:"started"` // start time in the kernel's clock ticks since boot
+}
+
+// Supervisor is one running reelpass that claims jobs.
+type Supervisor struct {
+	ID      string  `json:"id"`   // unique for ever
+	Name    string  `json:"name"` // for people: host and pid
+	Process Process `json:"process"`
+}
+
+// Lease is a worker's time-limited claim on a job. Fence grows with each claim; a write under an old one changes nothing.
+type Lease struct {
+	Key   int64 `json:"-"` // the ledger's own number of the job
+	Fence int64 `json:"fence"`
+}
+
+// Claimant is a slot that asks for work.
+type Claimant struct {
+	Batch      string
+	Supervisor string  // its ID
+	Worker     int     // 1-based, for people
+	Process    Process // of the slot's worker process; zero where none runs yet
+}
+
+// Claim is a job in a worker's hands: what it needs to execute it, and to decide what becomes of it.
+type Claim struct {
+	Lease
+	Job     Job
+	Batch   string
+	Pass    int   // the open pass
+	Attempt int   // number of the attempt that begins, 1-based over all passes
+	Tally   Tally // what counts against the limits so far, forgiven parts taken off
+	Worker  int
+	// Lookup says that the job is in doubt and must be looked up, not executed. Doubt is the attempt in question.
+	Lookup bool
+	Doubt  Attempt
+}
+
+// Held is a lease as a sweeper sees it: whose it is, and which process must be dead before the job is looked at again.
+type Held struct {
+	Claim
+	State      State
+	Supervisor Supervisor
+	WorkerProc Process // zero where none was recorded
+	Until      time.Time
+	ClaimedAt  time.Time
+	Limits     Limits // of the batch's last run
+	LastPass   int    // of its round
+}
+
+// Leadership says who opens and closes the passes of a batch. Term grows with each change of leader.
+type Leadership struct {
+	Batch  string
+	Leader Supervisor // zero ID: nobody
+	Term   int64
+	Until  time.Time
+}
+
+// Lease times (design: a lease lasts 30 s and is renewed every 10 s).
+const (
+	LeaseTTL   = 30 * time.Second
+	RenewEvery = 10 * time.Second
+	SweepEvery = 5 * time.Second
+)

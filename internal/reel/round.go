@@ -1,0 +1,56 @@
+package reel
+
+import "time"
+
+// Round is where a batch stands in its passes. Pass numbers grow for ever; a round is what one budget of passes covers:
+// it begins with the first run, and again when a finished batch gets new work.
+type Round struct {
+	Batch string
+	Term  int64 // the leadership under which passes are opened and closed
+	Pass  int   // the last pass that was opened, 0 before the first
+	Open  bool  // that pass is still open
+	Base  int   // passes before this round
+}
+
+// Used is how many passes of the round have been opened.
+func (r Round) Used() int { return r.Pass - r.Base }
+
+// Last is the number of the last pass that limits allow in this round.
+func (r Round) Last(l Limits) int { return r.Base + l.MaxPasses }
+
+// Standing is a batch between two passes: what plan needs to say what comes next.
+type Standing struct {
+	Round  Round
+	Totals Totals
+}
+
+// Step is what comes next for a batch: a pass to open after a wait, or a result.
+type Step struct {
+	Open   int           // the pass to open, 0 when the batch is finished
+	Wait   time.Duration // before it
+	Result Result        // set when Open is 0
+	Why    string        // for a person
+}
+
+// Bid is a run that wants to lead a batch.
+type Bid struct {
+	Batch   string
+	Leader  Supervisor
+	Term    int64 // the term that was seen; another term in the ledger means that somebody was quicker
+	Limits  Limits
+	Workers int
+	Look    bool // in-doubt jobs can be looked up by this run's publisher
+}
+
+// Ending is how an attempt ended and what becomes of its job.
+type Ending struct {
+	Attempt  Attempt
+	Decision Decision
+	Look     bool // an in-doubt job can be looked up by the machine
+}
+
+// Fingerprint names what a job publishes: the hash of the video's bytes, or its path where they cannot be read.
+type Fingerprint struct {
+	Key  string // "sha256:…" or "path:…"
+	Path string // "path:…", to recognise what an imported file tells of the same video
+}
