@@ -54,9 +54,9 @@ func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, e
 	err = s.do(func(t *tx) error {
 		claim, events, nothing = reel.Claim{}, nil, false
 		var batch int64
-		var pass int
+		var pass, last int
 		var open, paused bool
-		err := t.row(`SELECT id,pass,pass_open,paused FROM batch WHERE name=?`, []any{c.Batch}, &batch, &pass, &open, &paused)
+		err := t.row(`SELECT id,pass,last_pass,pass_open,paused FROM batch WHERE name=?`, []any{c.Batch}, &batch, &pass, &last, &open, &paused)
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("batch %q: %w", c.Batch, reel.ErrNotFound)
 		}
@@ -72,6 +72,7 @@ func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, e
 			return nil
 		}
 		if claim, err = t.claimLook(batch, owner, c); err != nil || claim.Key != 0 {
+			claim.LastPass = last
 			return err
 		}
 		if !open {
@@ -79,7 +80,7 @@ func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, e
 			return nil
 		}
 		claim, events, err = t.claimJob(batch, pass, owner, c, s.next(batch))
-		nothing = err == nil && claim.Key == 0
+		nothing, claim.LastPass = err == nil && claim.Key == 0, last
 		return err
 	})
 	if err == nil && nothing {

@@ -44,8 +44,8 @@ func (s *Store) Lead(ctx context.Context, bid reel.Bid) (round reel.Round, event
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(`UPDATE batch SET leader=?, leader_term=leader_term+1, leader_until=?, limits=?, used_at=? WHERE id=?`,
-			sup, leaseEnd(t.now), marshal(bid.Limits), ms(t.now), id); err != nil {
+		if _, err := t.exec(`UPDATE batch SET leader=?, leader_term=leader_term+1, leader_until=?, limits=?, last_pass=pass_base+?,
+			used_at=? WHERE id=?`, sup, leaseEnd(t.now), marshal(bid.Limits), bid.Limits.MaxPasses, ms(t.now), id); err != nil {
 			return err
 		}
 		if err := t.reopen(id, bid); err != nil {
@@ -102,7 +102,7 @@ func (t *tx) reopen(id int64, bid reel.Bid) error {
 	if err != nil || totals.Pending+totals.Failed == 0 && looks == 0 {
 		return err
 	}
-	_, err = t.exec(`UPDATE batch SET result='', pass_base=pass WHERE id=?`, id)
+	_, err = t.exec(`UPDATE batch SET result='', pass_base=pass, last_pass=pass+? WHERE id=?`, bid.Limits.MaxPasses, id)
 	return err
 }
 
@@ -187,13 +187,12 @@ func (s *Store) OpenPass(ctx context.Context, batch string, term int64, pass int
 		if err != nil {
 			return err
 		}
-		var limits string
-		var base int
-		if err := t.row(`SELECT limits,pass_base FROM batch WHERE id=?`, []any{id}, &limits, &base); err != nil {
+		var last int
+		if err := t.row(`SELECT last_pass FROM batch WHERE id=?`, []any{id}, &last); err != nil {
 			return err
 		}
 		e := reel.Event{Kind: reel.EventPassOpened, Batch: batch, Pass: pass, Count: totals.Pending + totals.Failed,
-			MaxPass: reel.Round{Base: base}.Last(unmarshal[reel.Limits](limits)), Totals: &totals}
+			MaxPass: last, Totals: &totals}
 		events = []reel.Event{e}
 		return t.journal(id, 0, &events[0])
 	})

@@ -46,7 +46,7 @@ func (s *Store) Renew(ctx context.Context, supervisor string) (held []reel.Lease
 // Held lists the leases of other supervisors, of every batch: an account that a dead one keeps in flight is in the way of
 // all. Limits of each lease's batch come with it, so that its end can be decided.
 func (s *Store) Held(ctx context.Context, notOf string) ([]reel.Held, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT `+jobColumns+`, b.name, b.limits, b.pass_base, j.worker, j.worker_pid, j.worker_started,
+	rows, err := s.read.QueryContext(ctx, `SELECT `+jobColumns+`, b.name, b.limits, b.last_pass, j.worker, j.worker_pid, j.worker_started,
 		j.lease_until, j.claimed_at, s.uid, s.name, s.host, s.pid, s.started
 		FROM job j JOIN account a ON a.id=j.account_id JOIN batch b ON b.id=j.batch_id JOIN supervisor s ON s.id=j.owner
 		WHERE j.owner IS NOT NULL AND s.uid<>? ORDER BY j.id`, notOf)
@@ -60,8 +60,8 @@ func (s *Store) Held(ctx context.Context, notOf string) ([]reel.Held, error) {
 		var h reel.Held
 		var c reel.Claimant
 		var limits string
-		var base int
-		if err := rows.Scan(r.dest(&c.Batch, &limits, &base, &c.Worker, &h.WorkerProc.PID, &h.WorkerProc.Started,
+		var last int
+		if err := rows.Scan(r.dest(&c.Batch, &limits, &last, &c.Worker, &h.WorkerProc.PID, &h.WorkerProc.Started,
 			(*nullTime)(&h.Until), (*nullTime)(&h.ClaimedAt), &h.Supervisor.ID, &h.Supervisor.Name, &h.Supervisor.Process.Host,
 			&h.Supervisor.Process.PID, &h.Supervisor.Process.Started)...); err != nil {
 			return nil, s.trouble(err)
@@ -69,7 +69,7 @@ func (s *Store) Held(ctx context.Context, notOf string) ([]reel.Held, error) {
 		h.Claim = r.claim(c, r.pass)
 		h.Fence, h.State, h.Lookup = r.fence, r.state, r.state == reel.InDoubt
 		h.Limits = unmarshal[reel.Limits](limits)
-		h.LastPass = reel.Round{Base: base}.Last(h.Limits)
+		h.LastPass = last
 		h.WorkerProc.Host = h.Supervisor.Process.Host
 		all = append(all, h)
 	}

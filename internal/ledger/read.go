@@ -197,9 +197,8 @@ func (s *Store) Story(ctx context.Context, batch string, id reel.JobID) (Story, 
 	var st Story
 	var key int64
 	var limits string
-	var base int
-	err := s.read.QueryRowContext(ctx, `SELECT j.id,b.limits,b.pass_base,EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
-		FROM job j JOIN batch b ON b.id=j.batch_id WHERE b.name=? AND j.job_id=?`, batch, string(id)).Scan(&key, &limits, &base, &st.Held)
+	err := s.read.QueryRowContext(ctx, `SELECT j.id,b.limits,b.last_pass,EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
+		FROM job j JOIN batch b ON b.id=j.batch_id WHERE b.name=? AND j.job_id=?`, batch, string(id)).Scan(&key, &limits, &st.LastPass, &st.Held)
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, fmt.Errorf("job %q in batch %q: %w", id, batch, reel.ErrNotFound)
 	}
@@ -207,7 +206,6 @@ func (s *Store) Story(ctx context.Context, batch string, id reel.JobID) (Story, 
 		return st, s.trouble(err)
 	}
 	st.Limits = unmarshal[reel.Limits](limits)
-	st.LastPass = reel.Round{Base: base}.Last(st.Limits)
 	if st.Record, err = scanRecord(s.read.QueryRowContext(ctx, recordColumns+` WHERE j.id=?`, key)); err != nil {
 		return st, s.trouble(err)
 	}

@@ -119,13 +119,13 @@ func (s *Store) Resolve(ctx context.Context, batch string, id reel.JobID, look r
 		}
 		var r jobRow
 		var limits string
-		var base int
-		if err := t.row(`SELECT `+jobColumns+`,b.limits,b.pass_base FROM job j JOIN account a ON a.id=j.account_id JOIN batch b ON b.id=j.batch_id
-			WHERE j.id=?`, []any{f.key}, r.dest(&limits, &base)...); err != nil {
+		var last int
+		if err := t.row(`SELECT `+jobColumns+`,b.limits,b.last_pass FROM job j JOIN account a ON a.id=j.account_id JOIN batch b ON b.id=j.batch_id
+			WHERE j.id=?`, []any{f.key}, r.dest(&limits, &last)...); err != nil {
 			return err
 		}
 		h := reel.Held{Claim: r.claim(reel.Claimant{Batch: batch}, r.pass), State: f.state, Limits: unmarshal[reel.Limits](limits)}
-		h.LastPass = reel.Round{Base: base}.Last(h.Limits)
+		h.LastPass = last
 		h.Fence, h.Attempt = r.fence, r.tally.Attempts
 		if h.Doubt, err = t.attempt(f.key, h.Attempt); err != nil {
 			return err

@@ -33,12 +33,13 @@ type Claimant struct {
 // Claim is a job in a worker's hands: what it needs to execute it, and to decide what becomes of it.
 type Claim struct {
 	Lease
-	Job     Job
-	Batch   string
-	Pass    int   // the open pass
-	Attempt int   // number of the attempt that begins, 1-based over all passes
-	Tally   Tally // what counts against the limits so far, forgiven parts taken off
-	Worker  int
+	Job      Job
+	Batch    string
+	Pass     int   // the open pass
+	Attempt  int   // number of the attempt that begins, 1-based over all passes
+	LastPass int   // of its round
+	Tally    Tally // what counts against the limits so far, forgiven parts taken off
+	Worker   int
 	// Lookup says that the job is in doubt and must be looked up, not executed. Doubt is the attempt in question.
 	Lookup bool
 	Doubt  Attempt
@@ -53,7 +54,6 @@ type Held struct {
 	Until      time.Time
 	ClaimedAt  time.Time
 	Limits     Limits // of the batch's last run
-	LastPass   int    // of its round
 }
 
 // Leadership says who opens and closes the passes of a batch. Term grows with each change of leader.

@@ -15,9 +15,6 @@ type Round struct {
 // Used is how many passes of the round have been opened.
 func (r Round) Used() int { return r.Pass - r.Base }
 
-// Last is the number of the last pass that limits allow in this round.
-func (r Round) Last(l Limits) int { return r.Base + l.MaxPasses }
-
 // Standing is a batch between two passes: what plan needs to say what comes next.
 type Standing struct {
 	Round  Round

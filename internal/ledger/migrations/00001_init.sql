@@ -20,6 +20,7 @@ CREATE TABLE batch (
   pass          INTEGER NOT NULL DEFAULT 0,   -- the last pass opened
   pass_open     INTEGER NOT NULL DEFAULT 0,
   pass_base     INTEGER NOT NULL DEFAULT 0,   -- passes before this round
+  last_pass     INTEGER NOT NULL DEFAULT 0,   -- the last that the round may open
   waiting_until INTEGER,                      -- between two passes
   leader        INTEGER REFERENCES supervisor(id),
   leader_term   INTEGER NOT NULL DEFAULT 0,

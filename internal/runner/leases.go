@@ -1,0 +1,182 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"reelpass/internal/reel"
+)
+
+// keepLeases renews this supervisor's leases. A lease that somebody else has settled, and every lease when the ledger could
+// not be reached for nearly a lease's time, is lost: its worker is killed before anybody else may take the job.
+func (r *Runner) keepLeases(ctx context.Context) {
+	tick := time.NewTicker(reel.RenewEvery)
+	defer tick.Stop()
+	last := time.Now() //nolint:forbidigo // monotonic on purpose: wall clocks jump
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		before := r.activeLeases()
+		held, err := r.Leases.Renew(ctx, r.Supervisor.ID)
+		if err != nil {
+			r.notice(reel.EventNotice, "leases could not be renewed: %v", err)
+			if time.Since(last) > reel.LeaseTTL-reel.SweepEvery {
+				r.drop(before)
+			}
+			continue
+		}
+		last = time.Now() //nolint:forbidigo // as above
+		lost := map[reel.Lease]bool{}
+		for _, l := range before {
+			lost[l] = true
+		}
+		for _, l := range held {
+			delete(lost, l)
+		}
+		for l := range lost {
+			r.drop([]reel.Lease{l})
+		}
+	}
+}
+
+func (r *Runner) activeLeases() []reel.Lease {
+	r.state.mu.Lock()
+	defer r.state.mu.Unlock()
+	all := make([]reel.Lease, 0, len(r.state.active))
+	for l := range r.state.active {
+		all = append(all, l)
+	}
+	return all
+}
+
+// drop kills the workers of lost leases. One that has ended meanwhile is no longer there to be killed.
+func (r *Runner) drop(leases []reel.Lease) {
+	dropped := 0
+	r.state.mu.Lock()
+	for _, l := range leases {
+		if cancel := r.state.active[l]; cancel != nil {
+			cancel(errLeaseLost)
+			dropped++
+		}
+	}
+	r.state.mu.Unlock()
+	if dropped > 0 {
+		r.notice(reel.EventNotice, "%d lost leases: their workers are ended", dropped)
+	}
+}
+
+// sweeper settles the leases of supervisors that are gone. It belongs to one goroutine.
+type sweeper struct {
+	r    *Runner
+	seen map[reel.Lease]sighting
+}
+
+// sighting is since when a lease has been seen unrenewed, by our own monotonic clock. An expired time alone proves nothing:
+// wall clocks jump.
+type sighting struct {
+	until time.Time
+	since time.Time
+}
+
+// staleAfter is how long an expired lease must stay unrenewed under our eyes: more than one renewal's time.
+const staleAfter = reel.RenewEvery + reel.SweepEvery
+
+func newSweeper(r *Runner) *sweeper { return &sweeper{r: r, seen: map[reel.Lease]sighting{}} }
+
+func (s *sweeper) loop(ctx context.Context) {
+	tick := time.NewTicker(reel.SweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+				s.r.notice(reel.EventNotice, "dead workers could not be settled: %v", err)
+			}
+		}
+	}
+}
+
+// sweep settles what can be settled now. Before a lease is settled its worker is certainly dead: every process that its
+// supervisor's workers left on this host is killed, and a supervisor that hangs with an expired lease is killed with them.
+func (s *sweeper) sweep(ctx context.Context) error {
+	held, err := s.r.Leases.Held(ctx, s.r.Supervisor.ID)
+	if err != nil {
+		return err
+	}
+	now := time.Now() //nolint:forbidigo // monotonic on purpose
+	still := map[reel.Lease]sighting{}
+	settled := map[string]bool{} // supervisors whose processes are known to be dead
+	for _, h := range held {
+		sight, ok := s.seen[h.Lease]
+		if !ok || !sight.until.Equal(h.Until) {
+			sight = sighting{until: h.Until, since: now}
+		}
+		still[h.Lease] = sight
+		dead := s.r.gone(h.Supervisor.Process)
+		stale := s.r.Clock().After(h.Until) && now.Sub(sight.since) >= staleAfter
+		if !dead && !stale {
+			continue
+		}
+		if err := s.certainlyDead(ctx, h, settled); err != nil {
+			return err
+		}
+		if err := s.settle(ctx, h); err != nil {
+			return err
+		}
+	}
+	s.seen = still
+	return nil
+}
+
+func (s *sweeper) certainlyDead(ctx context.Context, h reel.Held, settled map[string]bool) error {
+	here := h.Supervisor.Process.Host == s.r.Supervisor.Process.Host
+	if !here {
+		return nil // its own deadline ended it: a worker without a renewed lease is killed by its supervisor
+	}
+	if !settled[h.Supervisor.ID] {
+		if err := s.r.Processes.Kill(h.Supervisor.Process); err != nil {
+			return fmt.Errorf("end the supervisor %s: %w", h.Supervisor.Name, err)
+		}
+	}
+	if !settled[h.Supervisor.ID] || h.WorkerProc.PID != 0 {
+		if err := s.r.Processes.KillOrphans(ctx, h.Supervisor.ID, h.WorkerProc); err != nil {
+			return fmt.Errorf("end the workers of %s: %w", h.Supervisor.Name, err)
+		}
+	}
+	settled[h.Supervisor.ID] = true
+	return nil
+}
+
+// settle ends a dead worker's job: a failed attempt before the intent, in doubt after it.
+func (s *sweeper) settle(ctx context.Context, h reel.Held) error {
+	r := s.r
+	if h.Lookup {
+		return r.Leases.Release(ctx, h.Claim)
+	}
+	c := h.Claim
+	begun := h.State == reel.Publishing
+	ending := r.judge(c, reel.Attempt{
+		Number: c.Attempt, Pass: c.Pass, Worker: c.Worker, Host: h.Supervisor.Name, StartedAt: h.ClaimedAt, EndedAt: r.Clock(),
+		ShareBegun: begun,
+		Evidence: reel.Evidence{Source: reel.SourceWorker, Code: reel.CodeWorkerLost, ShareBegun: begun,
+			Text: "the supervisor " + h.Supervisor.Name + " ended while its worker had the job"},
+	}, h.Limits)
+	events, err := r.Slots.Record(ctx, c, ending)
+	if errors.Is(err, reel.ErrLost) {
+		return nil // recorded by its owner after all
+	}
+	r.tell(events...)
+	if err == nil {
+		r.tell(reel.Event{At: r.Clock().UTC(), Kind: reel.EventSettled, Batch: c.Batch, Job: c.Job.ID, Account: c.Job.Account,
+			Attempt: c.Attempt, Worker: c.Worker, Text: ending.Attempt.Evidence.Text, Decision: &ending.Decision})
+		r.wakeOne()
+	}
+	return err
+}

@@ -1,0 +1,151 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"reelpass/internal/plan"
+	"reelpass/internal/reel"
+)
+
+// countdownEvery is how often a wait between passes tells what remains.
+const countdownEvery = 10 * time.Second
+
+// TakenError says who leads the batch.
+type TakenError struct {
+	Batch  string
+	Leader reel.Supervisor
+	Until  time.Time
+}
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("batch %q is already being run by %s", e.Batch, e.Leader.Name)
+}
+
+// Is makes errors.Is(err, reel.ErrTaken) true.
+func (e *TakenError) Is(target error) bool { return target == reel.ErrTaken }
+
+// takeLead becomes the leader, unless another that is not certainly gone leads: one of this host whose process is dead, or
+// one that has not renewed for a whole lease.
+func (r *Runner) takeLead(ctx context.Context) (term int64, err error) {
+	l, err := r.Passes.Leader(ctx, r.Batch)
+	if err != nil {
+		return 0, err
+	}
+	if l.Leader.ID != "" && !r.gone(l.Leader.Process) && r.Clock().Before(l.Until) {
+		return 0, &TakenError{Batch: r.Batch, Leader: l.Leader, Until: l.Until}
+	}
+	round, events, err := r.Passes.Lead(ctx, reel.Bid{
+		Batch: r.Batch, Leader: r.Supervisor, Term: l.Term, Limits: r.Limits, Workers: r.slots(), Look: r.Look,
+	})
+	if errors.Is(err, reel.ErrTaken) {
+		if l, err2 := r.Passes.Leader(ctx, r.Batch); err2 == nil && l.Leader.ID != "" {
+			return 0, &TakenError{Batch: r.Batch, Leader: l.Leader, Until: l.Until}
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	r.tell(events...)
+	return round.Term, nil
+}
+
+// gone says that a process of this host is certainly dead. Of another host nothing is certain.
+func (r *Runner) gone(p reel.Process) bool {
+	return p.Host == r.Supervisor.Process.Host && !r.Processes.Alive(p)
+}
+
+func (r *Runner) decide(s reel.Standing) reel.Step { return plan.Next(s, r.Limits) }
+
+// passes opens and closes passes until the batch has a result. No result and no error: the run is stopping.
+func (r *Runner) passes(ctx context.Context, term int64) (reel.Result, error) {
+	r.wakeAll() // a pass may be open from an earlier run
+	for {
+		step, events, err := r.Passes.Advance(ctx, r.Batch, term, r.decide)
+		if errors.Is(err, reel.ErrNotYet) {
+			if !r.untilQuiet(ctx) {
+				return reel.NoResult, nil
+			}
+			continue
+		}
+		if err != nil {
+			return reel.NoResult, fmt.Errorf("close a pass: %w", err)
+		}
+		r.tell(events...)
+		if step.Open == 0 {
+			return step.Result, nil
+		}
+		if !r.wait(ctx, step) {
+			return reel.NoResult, nil
+		}
+		events, err = r.Passes.OpenPass(ctx, r.Batch, term, step.Open)
+		if err != nil {
+			return reel.NoResult, fmt.Errorf("open pass %d: %w", step.Open, err)
+		}
+		r.tell(events...)
+		r.wakeAll()
+	}
+}
+
+// untilQuiet waits until every slot here is idle, or a second for what others do. false: the run is stopping.
+func (r *Runner) untilQuiet(ctx context.Context) bool {
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	select {
+	case <-r.state.idle:
+		return true
+	case <-t.C:
+		return true
+	case <-r.state.stop:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// wait stands between two passes and counts down. false: the run is stopping.
+func (r *Runner) wait(ctx context.Context, step reel.Step) bool {
+	for left := step.Wait; left > 0; {
+		r.tell(reel.Event{At: r.Clock().UTC(), Kind: reel.EventWaiting, Batch: r.Batch, Pass: step.Open, Remaining: left})
+		nap := left % countdownEvery
+		if nap == 0 {
+			nap = countdownEvery
+		}
+		if !r.pause(ctx, nap) {
+			return false
+		}
+		left -= nap
+	}
+	select {
+	case <-r.state.stop:
+		return false
+	default:
+		return true
+	}
+}
+
+// windUp ends a run that was stopped. What ran has been recorded; if that was the last of the batch, it has a result after all.
+func (r *Runner) windUp(term int64) (reel.Result, error) {
+	step, events, err := r.Passes.Advance(context.Background(), r.Batch, term, r.decide)
+	if err == nil {
+		r.tell(events...)
+		if step.Open == 0 {
+			return step.Result, nil
+		}
+	} else if !errors.Is(err, reel.ErrNotYet) {
+		return reel.NoResult, err
+	}
+	return reel.Interrupted, r.stepDown(term, "stopped before the batch was done")
+}
+
+// stepDown lets the next run lead at once. Losing the lead before is no error here.
+func (r *Runner) stepDown(term int64, why string) error {
+	events, err := r.Passes.StepDown(context.Background(), r.Batch, term, why)
+	if errors.Is(err, reel.ErrLost) {
+		return nil
+	}
+	r.tell(events...)
+	return err
+}

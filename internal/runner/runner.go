@@ -1,0 +1,278 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"reelpass/internal/reel"
+)
+
+// Slots is what a slot needs of the ledger.
+type Slots interface {
+	// Claim answers reel.ErrNothingDue when no job can be taken now.
+	Claim(context.Context, reel.Claimant) (reel.Claim, []reel.Event, error)
+	// Intent is refused with reel.ErrLost or reel.ErrDuplicate; after either the job is no longer ours.
+	Intent(context.Context, reel.Claim, reel.Fingerprint, bool) ([]reel.Event, error)
+	// Record answers reel.ErrLost when the lease is over.
+	Record(context.Context, reel.Claim, reel.Ending) ([]reel.Event, error)
+	// RecordLook answers reel.ErrLost when the lease is over.
+	RecordLook(context.Context, reel.Claim, reel.Look, reel.Decision) ([]reel.Event, error)
+	// Started is a note that nobody waits for.
+	Started(reel.Lease, reel.Process)
+}
+
+// Leases is what keeping and settling leases needs of the ledger.
+type Leases interface {
+	Enlist(reel.Supervisor) error
+	// Renew returns the leases that the supervisor still holds.
+	Renew(ctx context.Context, supervisor string) ([]reel.Lease, error)
+	// Held lists the leases of all other supervisors.
+	Held(ctx context.Context, notOf string) ([]reel.Held, error)
+	// Release gives back a look that was not carried out.
+	Release(context.Context, reel.Claim) error
+}
+
+// Passes is what leading a batch needs of the ledger. Every call under a term answers reel.ErrLost when it no longer leads.
+type Passes interface {
+	Leader(ctx context.Context, batch string) (reel.Leadership, error)
+	// Lead answers reel.ErrTaken when somebody was quicker.
+	Lead(context.Context, reel.Bid) (reel.Round, []reel.Event, error)
+	OpenPass(ctx context.Context, batch string, term int64, pass int) ([]reel.Event, error)
+	// Advance answers reel.ErrNotYet while the pass has jobs to do.
+	Advance(ctx context.Context, batch string, term int64, decide func(reel.Standing) reel.Step) (reel.Step, []reel.Event, error)
+	StepDown(ctx context.Context, batch string, term int64, why string) ([]reel.Event, error)
+}
+
+// Worker executes assignments one at a time, in a process of its own.
+type Worker interface {
+	// Publish never fails: whatever happens is evidence. When ctx is cancelled the process is dead before it returns.
+	Publish(context.Context, reel.Assignment, reel.Desk) reel.Report
+	// Find looks whether an assignment is already posted.
+	Find(ctx context.Context, a reel.Assignment, since time.Time) reel.Look
+	// Process is the worker's process; zero while none runs.
+	Process() reel.Process
+	Close() error
+}
+
+// Processes is what settling needs of the operating system.
+type Processes interface {
+	// Alive says whether exactly this process still runs here. It is false for another host's.
+	Alive(reel.Process) bool
+	// Kill ends a process that is still exactly this one.
+	Kill(reel.Process) error
+	// KillOrphans ends every process that a supervisor's workers left, and returns when they are gone.
+	KillOrphans(ctx context.Context, supervisor string, worker reel.Process) error
+}
+
+// Config of a runner.
+type Config struct {
+	Batch       string
+	Supervisor  reel.Supervisor
+	Limits      reel.Limits
+	Workers     int  // worker processes side by side
+	PerWorker   int  // slots of each: jobs that it has at once
+	AllowRepost bool // the same video may go to the same account again
+	Look        bool // the publisher can look up in-doubt jobs
+}
+
+// Runner runs one batch. Make it with its fields set; call Lead or Lend once.
+type Runner struct {
+	Config
+	Slots     Slots
+	Leases    Leases
+	Passes    Passes
+	Processes Processes
+	NewWorker func(id int) Worker
+	Judge     func(reel.Evidence) reel.Verdict
+	Watch     func(reel.Event) // told of everything; called from many goroutines
+	Clock     func() time.Time
+
+	once  sync.Once
+	state *state
+}
+
+// state is what the goroutines of a running Runner share.
+type state struct {
+	stop chan struct{} // closed: finish what runs, start nothing new
+	wake chan struct{} // one token: one idle slot tries to claim again
+	idle chan struct{} // a token when every slot has nothing to do
+
+	mu      sync.Mutex
+	stopped bool
+	failure error // why the run ends by itself
+	waiting int
+	active  map[reel.Lease]context.CancelCauseFunc
+	videos  fingerprints
+}
+
+// Why a job's context ends before the job does.
+var (
+	errLeaseLost = errors.New("the lease was lost")
+	errHardStop  = errors.New("stopped")
+)
+
+func (r *Runner) init() {
+	r.once.Do(func() {
+		n := r.slots()
+		r.state = &state{
+			stop: make(chan struct{}), wake: make(chan struct{}, n), idle: make(chan struct{}, 1),
+			active: map[reel.Lease]context.CancelCauseFunc{},
+		}
+	})
+}
+
+// Stop asks for a soft end: running posts finish, nothing new starts. It may be called often and from anywhere.
+func (r *Runner) Stop() {
+	r.init()
+	r.state.mu.Lock()
+	defer r.state.mu.Unlock()
+	if !r.state.stopped {
+		r.state.stopped = true
+		close(r.state.stop)
+	}
+}
+
+// fail ends the run softly because it cannot go on.
+func (r *Runner) fail(err error) {
+	r.state.mu.Lock()
+	if r.state.failure == nil {
+		r.state.failure = err
+	}
+	r.state.mu.Unlock()
+	r.Stop()
+}
+
+func (r *Runner) slots() int { return r.Workers * r.PerWorker }
+
+func (r *Runner) tell(events ...reel.Event) {
+	for _, e := range events {
+		r.Watch(e)
+	}
+}
+
+func (r *Runner) notice(kind reel.EventKind, format string, args ...any) {
+	r.tell(reel.Event{At: r.Clock().UTC(), Kind: kind, Batch: r.Batch, Text: fmt.Sprintf(format, args...)})
+}
+
+// Lead leads the batch to its end: the result, or reel.Interrupted when it was stopped. Cancelling ctx is the hard stop:
+// workers are killed, and what is known of their jobs is still recorded. An error means that the run could not be carried
+// on; *TakenError when somebody else leads.
+func (r *Runner) Lead(ctx context.Context) (reel.Result, error) {
+	r.init()
+	if err := r.Leases.Enlist(r.Supervisor); err != nil {
+		return "", fmt.Errorf("enlist: %w", err)
+	}
+	term, err := r.takeLead(ctx)
+	if err != nil {
+		return "", err
+	}
+	keeper := newSweeper(r)
+	if err := keeper.sweep(ctx); err != nil {
+		return "", errors.Join(err, r.stepDown(term, err.Error()))
+	}
+	var result reel.Result
+	err = r.serve(ctx, keeper, func(ctx context.Context) (err error) {
+		result, err = r.passes(ctx, term)
+		return err
+	})
+	if err == nil && result == reel.NoResult {
+		result, err = r.windUp(term)
+	}
+	if err != nil {
+		return "", errors.Join(err, r.stepDown(term, err.Error()))
+	}
+	return result, nil
+}
+
+// Lend works on a batch that somebody else leads, until done says that it is finished, or a stop.
+func (r *Runner) Lend(ctx context.Context, done func(context.Context) (bool, error)) error {
+	r.init()
+	if err := r.Leases.Enlist(r.Supervisor); err != nil {
+		return fmt.Errorf("enlist: %w", err)
+	}
+	return r.serve(ctx, nil, func(ctx context.Context) error {
+		for {
+			if over, err := done(ctx); err != nil || over {
+				return err
+			}
+			if !r.pause(ctx, time.Second) {
+				return nil
+			}
+		}
+	})
+}
+
+// serve runs the slots, the renewal of their leases and the sweep beside body, and ends them all when body returns.
+func (r *Runner) serve(ctx context.Context, sweep *sweeper, body func(context.Context) error) error {
+	hard, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { r.Stop(); cancel(errHardStop) })()
+
+	var slots, keepers errgroup.Group
+	keep, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	keepers.Go(func() error { r.keepLeases(keep); return nil })
+	keepers.Go(func() error { r.poll(keep); return nil })
+	if sweep != nil {
+		keepers.Go(func() error { sweep.loop(keep); return nil })
+	}
+	for id := 1; id <= r.Workers; id++ {
+		for range r.PerWorker {
+			slots.Go(func() error { r.slot(hard, id); return nil })
+		}
+	}
+	err := body(ctx)
+	r.Stop()
+	_ = slots.Wait() // they return nil: what goes wrong in a slot is told through fail
+	stopKeeping()    // leases are kept until the last slot has recorded
+	_ = keepers.Wait()
+	r.state.mu.Lock()
+	defer r.state.mu.Unlock()
+	return errors.Join(err, r.state.failure)
+}
+
+// poll wakes one idle slot a second, for what happens outside this process: another supervisor's job ends, a person
+// releases an account, the time of a post comes.
+func (r *Runner) poll(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			r.wakeOne()
+		}
+	}
+}
+
+func (r *Runner) wakeOne() {
+	select {
+	case r.state.wake <- struct{}{}:
+	default: // enough tokens for every slot
+	}
+}
+
+func (r *Runner) wakeAll() {
+	for range cap(r.state.wake) {
+		r.wakeOne()
+	}
+}
+
+// pause waits, and says false when the run is stopping.
+func (r *Runner) pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-r.state.stop:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}

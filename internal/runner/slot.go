@@ -1,0 +1,229 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"reelpass/internal/plan"
+	"reelpass/internal/reel"
+)
+
+// recordPatience is how long a hard stop waits for a ledger that does not take what is known.
+const recordPatience = 10 * time.Second
+
+// slot claims and executes jobs one after another until the run stops.
+func (r *Runner) slot(hard context.Context, id int) {
+	w := r.NewWorker(id)
+	defer func() {
+		if err := w.Close(); err != nil {
+			r.notice(reel.EventNotice, "worker %d: %v", id, err)
+		}
+	}()
+	for !r.stopping() {
+		claim, events, err := r.Slots.Claim(hard, reel.Claimant{Batch: r.Batch, Supervisor: r.Supervisor.ID, Worker: id, Process: w.Process()})
+		r.tell(events...)
+		switch {
+		case errors.Is(err, reel.ErrNothingDue):
+			if !r.sleep() {
+				return
+			}
+			continue
+		case err != nil:
+			r.fail(fmt.Errorf("claim a job: %w", err))
+			return
+		}
+		r.execute(hard, w, claim)
+		r.wakeOne() // an account is free again
+	}
+}
+
+func (r *Runner) stopping() bool {
+	select {
+	case <-r.state.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// sleep waits for a token; false when the run stops. The last slot to fall asleep tells the leader.
+func (r *Runner) sleep() bool {
+	r.state.mu.Lock()
+	r.state.waiting++
+	all := r.state.waiting == r.slots()
+	r.state.mu.Unlock()
+	defer func() {
+		r.state.mu.Lock()
+		r.state.waiting--
+		r.state.mu.Unlock()
+	}()
+	if all {
+		select {
+		case r.state.idle <- struct{}{}:
+		default:
+		}
+	}
+	select {
+	case <-r.state.wake:
+		return true
+	case <-r.state.stop:
+		return false
+	}
+}
+
+// execute carries one claim out and records what came of it.
+func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim) {
+	ctx, cancel := context.WithCancelCause(hard)
+	defer cancel(nil)
+	r.state.mu.Lock()
+	r.state.active[c.Lease] = cancel
+	r.state.mu.Unlock()
+	defer func() {
+		r.state.mu.Lock()
+		delete(r.state.active, c.Lease)
+		r.state.mu.Unlock()
+	}()
+	if c.Lookup {
+		r.look(ctx, w, c)
+		return
+	}
+	r.publish(ctx, w, c)
+}
+
+func assignment(c reel.Claim) reel.Assignment {
+	return reel.Assignment{
+		JobID: c.Job.ID, Account: c.Job.Account, VideoPath: c.Job.VideoPath, Caption: c.Job.Caption,
+		Attempt: c.Attempt, Pass: c.Pass, WorkerID: c.Worker,
+	}
+}
+
+func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim) {
+	started := r.Clock()
+	duplicate := false // refused at the intent, and set aside with it
+	desk := reel.Desk{
+		Share: func(ctx context.Context) bool {
+			err := r.intent(ctx, c)
+			duplicate = errors.Is(err, reel.ErrDuplicate)
+			if err != nil && !duplicate {
+				r.notice(reel.EventNotice, "job %s: no go for the share: %v", c.Job.ID, err)
+			}
+			return err == nil
+		},
+		Step: func(name string) {
+			r.tell(reel.Event{At: r.Clock().UTC(), Kind: reel.EventStep, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID,
+				Account: c.Job.Account, Attempt: c.Attempt, Worker: c.Worker, Text: name})
+		},
+		Started: func(p reel.Process) { r.Slots.Started(c.Lease, p) },
+	}
+	rep := w.Publish(ctx, assignment(c), desk)
+	if duplicate {
+		return
+	}
+	if errors.Is(context.Cause(ctx), errLeaseLost) {
+		rep.Evidence.Code = reel.CodeLeaseLost // tried all the same: whoever settled the lease has been quicker, or nobody has
+	}
+	attempt := reel.Attempt{
+		Number: c.Attempt, Pass: c.Pass, Worker: c.Worker, Host: r.Supervisor.Name, StartedAt: started, EndedAt: r.Clock(),
+		ShareBegun: rep.Posted || rep.Evidence.ShareBegun, Evidence: rep.Evidence, Receipt: rep.Receipt,
+	}
+	if rep.Posted {
+		attempt.Outcome, attempt.Evidence = reel.OutcomeSucceeded, reel.Evidence{}
+		r.record(ctx, c, reel.Ending{Attempt: attempt, Decision: plan.Posted()})
+		return
+	}
+	r.record(ctx, c, r.judge(c, attempt, r.Limits))
+}
+
+// judge turns evidence into a verdict and a decision.
+func (r *Runner) judge(c reel.Claim, a reel.Attempt, l reel.Limits) reel.Ending {
+	a.Verdict = r.Judge(a.Evidence)
+	d := plan.After(plan.Try{
+		Tally: c.Tally, Pass: c.Pass, LastPass: c.LastPass, MaxAttempts: c.Job.MaxAttempts, ShareBegun: a.ShareBegun,
+	}, a.Verdict, l)
+	a.Outcome = reel.OutcomeFailed
+	if d.State == reel.InDoubt {
+		a.Outcome = reel.OutcomeInDoubt
+	}
+	return reel.Ending{Attempt: a, Decision: d, Look: r.Look && !d.Hold}
+}
+
+// intent asks the ledger for the go. The go is withheld when so much time has passed since asking that the lease may be over.
+func (r *Runner) intent(ctx context.Context, c reel.Claim) error {
+	fp, err := r.state.videos.of(c.Job.VideoPath)
+	if err != nil {
+		r.notice(reel.EventNotice, "job %s: the video cannot be read to recognise it again, its path stands for it: %v", c.Job.ID, err)
+	}
+	asked := time.Now() //nolint:forbidigo // monotonic: a stopped or suspended process must notice how long it was away
+	events, err := r.Slots.Intent(ctx, c, fp, r.AllowRepost)
+	r.tell(events...)
+	if err != nil {
+		return err
+	}
+	if time.Since(asked) > reel.LeaseTTL-reel.RenewEvery {
+		return errors.New("the ledger took too long, the lease may be over")
+	}
+	return context.Cause(ctx)
+}
+
+// record makes an ending durable. A ledger that does not take it is asked again until it does: what is known must not be
+// lost. Only a hard stop limits the patience; then the next run settles the job.
+func (r *Runner) record(ctx context.Context, c reel.Claim, e reel.Ending) {
+	r.insist(ctx, c, func() ([]reel.Event, error) { return r.Slots.Record(ctx, c, e) })
+}
+
+func (r *Runner) insist(ctx context.Context, c reel.Claim, write func() ([]reel.Event, error)) {
+	var give time.Duration
+	for {
+		events, err := write()
+		r.tell(events...)
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, reel.ErrLost):
+			r.notice(reel.EventNotice, "job %s: the lease was over before its end could be recorded", c.Job.ID)
+			return
+		case errors.Is(err, reel.ErrRefused):
+			r.fail(err)
+			return
+		case give >= recordPatience:
+			r.fail(fmt.Errorf("job %s could not be recorded: %w", c.Job.ID, err))
+			return
+		}
+		r.notice(reel.EventNotice, "job %s: could not be recorded, trying again: %v", c.Job.ID, err)
+		r.fail(fmt.Errorf("record job %s: %w", c.Job.ID, err)) // nothing new is begun with a ledger that does not write
+		t := time.NewTimer(time.Second)
+		<-t.C
+		if ctx.Err() != nil {
+			give += time.Second
+		}
+	}
+}
+
+// look asks the worker whether an in-doubt job is posted, and settles it if that is certain.
+func (r *Runner) look(ctx context.Context, w Worker, c reel.Claim) {
+	look := w.Find(ctx, assignment(c), c.Doubt.StartedAt)
+	if ctx.Err() != nil {
+		if err := r.Leases.Release(context.WithoutCancel(ctx), c); err != nil {
+			r.notice(reel.EventNotice, "job %s: %v", c.Job.ID, err)
+		}
+		return
+	}
+	d := Absent(c, r.Limits)
+	r.insist(ctx, c, func() ([]reel.Event, error) { return r.Slots.RecordLook(ctx, c, look, d) })
+}
+
+// Absent decides what becomes of an in-doubt job that turned out not to be posted: its doubtful attempt was a failure
+// before the share, of the kind its evidence says.
+func Absent(c reel.Claim, l reel.Limits) reel.Decision {
+	before := c.Tally
+	before.Attempts-- // the doubtful attempt is counted already
+	v := c.Doubt.Verdict
+	if v.Category == "" {
+		v.Category = reel.Unknown
+	}
+	d := plan.After(plan.Try{Tally: before, Pass: c.Pass, LastPass: c.LastPass, MaxAttempts: c.Job.MaxAttempts}, v, l)
+	d.Hold = false // placed when the doubt began, where it had to be
+	return d
+}
