@@ -112,4 +112,5 @@ type Past struct {
 	Worker      int
 	ClaimedAt   time.Time
 	CompletedAt time.Time
+	Hold        bool // its account is held with it
 }

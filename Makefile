@@ -1,0 +1,41 @@
+# Needs Go and make. What else a target needs it installs itself, where it may (.ci/needs).
+
+LINT := go tool -modfile=tools/go.mod golangci-lint
+# The race detector needs a C compiler. Where there is none and none can be installed, the tests run without it, and say so.
+GOTEST = $(if $(shell .ci/needs gcc; command -v gcc),CGO_ENABLED=1 go test -race,go test)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check lint bench torture clean
+
+help: ## show these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+build: ## build the static binary bin/reelpass
+	CGO_ENABLED=0 go build -trimpath -o bin/reelpass ./cmd/reelpass
+
+demo: build ## publish the launch example as a rehearsal, in passes, and show where it stands
+	@.ci/demo
+
+test: ## run all tests; nothing needs to be set up before
+	@.ci/needs python3
+	$(GOTEST) -timeout 20m ./...
+
+check: lint ## what a change must pass: format, vet, lint, tests in random order with the race detector, floors
+	@unformatted=$$(gofmt -l cmd internal *.go); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	go vet ./...
+	@.ci/needs python3
+	$(GOTEST) -timeout 20m -shuffle=on ./...
+
+lint: ## run golangci-lint, built from tools/go.mod (the first time takes minutes)
+	$(LINT) run ./...
+
+bench: build ## measure; compares with GNU parallel where a benchmark asks for it
+	@.ci/needs parallel
+	go test -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+torture: ## kill and restart for longer than the tests do (ROUNDS=200)
+	@go test -list '^TestTorture' ./... | grep -q '^TestTorture' || { echo "there is no TestTorture to run"; exit 1; }
+	REELPASS_TORTURE=$(or $(ROUNDS),200) $(GOTEST) -count=1 -run '^TestTorture' -timeout 120m ./...
+
+clean: ## remove what the other targets made
+	rm -rf bin coverage.out examples/*/.reelpass examples/folder/published

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"reelpass/internal/config"
+	"reelpass/internal/ledger"
+	"reelpass/internal/worker"
+)
+
+func thisHost() string { return worker.Host() }
+
+// finding is one line of doctor.
+type finding struct {
+	Check string `json:"check"`
+	OK    bool   `json:"ok"`
+	Text  string `json:"text"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// minFree is how much disk doctor wants: a ledger of a million jobs is half a gigabyte.
+const minFree = 1 << 30
+
+func (a *app) doctorCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "check settings, ledger, disk, rules and publisher before a night",
+		Long:  "Checks what a run needs and says what to do about what is missing. Exit 1 when something would keep a run from working.",
+		Args:  cobra.NoArgs,
+	}
+	f := flags(c)
+	f.text("publisher", "check this publisher", func(s *config.Settings) *string { return &s.Publisher })
+	asJSON := c.Flags().Bool("json", false, "print JSON lines")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		for _, x := range a.examine(c, f) {
+			if !x.OK {
+				a.code = exitCannot
+			}
+			if *asJSON {
+				if err := json.NewEncoder(a.out).Encode(x); err != nil {
+					return err
+				}
+				continue
+			}
+			mark := "ok  "
+			if !x.OK {
+				mark = "FAIL"
+			}
+			fmt.Fprintf(a.out, "%s  %-10s %s\n", mark, x.Check, x.Text)
+			if x.Hint != "" {
+				fmt.Fprintf(a.out, "      hint: %s\n", x.Hint)
+			}
+		}
+		return nil
+	}
+	return c
+}
+
+func (a *app) examine(c *cobra.Command, f *flagSet) []finding {
+	s, err := a.settings(c, f)
+	if err != nil {
+		return []finding{bad("settings", err)}
+	}
+	all := []finding{{Check: "settings", OK: true, Text: "publisher " + dash(s.Publisher) + ", ledger " + s.DB}}
+	all = append(all, a.examineLedger(c.Context(), s), examineDisk(s), examineLogs(s), a.examineRules(s), a.examinePublisher(s))
+	return all
+}
+
+func bad(check string, err error) finding {
+	return finding{Check: check, Text: err.Error(), Hint: hintFor(err)}
+}
+
+func (a *app) examineLedger(ctx context.Context, s config.Settings) finding {
+	store, err := openLedger(ctx, s, true)
+	var file *ledger.FileError
+	if errors.As(err, &file) && file.Kind == ledger.Missing {
+		return finding{Check: "ledger", OK: true, Text: s.DB + " will be made by the first import or run"}
+	}
+	if err != nil {
+		return bad("ledger", err)
+	}
+	err = errors.Join(store.Check(ctx), store.Close())
+	if err != nil {
+		return bad("ledger", err)
+	}
+	return finding{Check: "ledger", OK: true, Text: s.DB + " is sound"}
+}
+
+func examineDisk(s config.Settings) finding {
+	dir := filepath.Dir(s.DB)
+	for {
+		_, err := os.Stat(dir)
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return bad("disk", err)
+	}
+	free := int64(st.Bavail) * st.Bsize
+	x := finding{Check: "disk", OK: free >= minFree, Text: fmt.Sprintf("%.1f GiB free beside the ledger", float64(free)/(1<<30))}
+	if !x.OK {
+		x.Hint = "free some space: a run that cannot write its ledger stops"
+	}
+	return x
+}
+
+func examineLogs(s config.Settings) finding {
+	l, err := openLogs(s.LogDir)
+	if err != nil {
+		return bad("logs", err)
+	}
+	if err := l.close(); err != nil {
+		return bad("logs", err)
+	}
+	return finding{Check: "logs", OK: true, Text: s.LogDir + " can be written"}
+}
+
+func (a *app) examineRules(s config.Settings) finding {
+	rs, err := rules(s)
+	if err != nil {
+		return bad("rules", err)
+	}
+	if wrong := rs.Test(); len(wrong) > 0 {
+		return finding{Check: "rules", Text: fmt.Sprintf("%d cases are judged wrong", len(wrong)), Hint: "'reelpass rules test' lists them"}
+	}
+	return finding{Check: "rules", OK: true, Text: fmt.Sprintf("%d rules, every case judged right", len(rs.All()))}
+}
+
+func (a *app) examinePublisher(s config.Settings) finding {
+	w, err := a.workshop(s)
+	if err != nil {
+		return bad("publisher", err)
+	}
+	text := s.Publisher + " can be started"
+	if !w.pub.look {
+		text += "; it cannot look up in-doubt jobs, a person must"
+	}
+	if err := w.close(); err != nil {
+		return bad("publisher", err)
+	}
+	return finding{Check: "publisher", OK: true, Text: text}
+}

@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"reelpass/internal/config"
+	"reelpass/internal/fault"
+	"reelpass/internal/ledger"
+	"reelpass/internal/plan"
+	"reelpass/internal/posts"
+	"reelpass/internal/reel"
+)
+
+// headSize is how much of a file is looked at to tell its format.
+const headSize = 64 << 10
+
+// intake brings a file of jobs into a batch.
+type intake struct {
+	path     string
+	settings config.Settings
+	rules    *fault.Rules
+	notice   func(string)
+}
+
+// batch is the name that the jobs go under: the one of the settings, or the file's own.
+func (in intake) batch() string {
+	if in.settings.Batch != "" {
+		return in.settings.Batch
+	}
+	base := filepath.Base(in.path)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+// into imports the file. Its errors name the file; nothing of a file with an error is imported.
+func (in intake) into(ctx context.Context, store *ledger.Store) (ledger.ImportReport, error) {
+	rep := ledger.ImportReport{}
+	f, err := os.Open(in.path)
+	if err != nil {
+		return rep, usageError{err}
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && st.IsDir() {
+		return rep, usage("%s: it is a directory, not a file of posts", in.path)
+	}
+	r := bufio.NewReaderSize(f, headSize)
+	head, err := r.Peek(headSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return rep, fmt.Errorf("%s: %w", in.path, err)
+	}
+	format, err := posts.Detect(head, in.path)
+	if err != nil {
+		return rep, usage("%s: %w", in.path, err)
+	}
+	opt := posts.Options{Notice: in.notice}
+	var all iter.Seq2[reel.Post, error]
+	switch format {
+	case posts.ProgressCSV:
+		all = posts.ReadProgress(r, opt)
+	case posts.SchedulerState:
+		all = posts.ReadSchedulerState(r, opt)
+	case posts.PostsCSV:
+		all = posts.ReadCSV(r, opt)
+	}
+	rep, err = store.Import(ctx, in.batch(), in.prepare(all))
+	var bad *ledger.ImportError
+	if errors.As(err, &bad) {
+		for i, p := range bad.Problems {
+			bad.Problems[i] = fmt.Errorf("%s: %w", in.path, p)
+		}
+		return rep, hinted{bad, "nothing was imported; mend the file and give the same command again"}
+	}
+	return rep, err
+}
+
+// prepare leaves out other accounts and judges again what an earlier orchestrator called failed.
+func (in intake) prepare(all iter.Seq2[reel.Post, error]) iter.Seq2[reel.Post, error] {
+	return func(yield func(reel.Post, error) bool) {
+		for p, err := range all {
+			if err == nil {
+				if len(in.settings.Accounts) > 0 && !slices.Contains(in.settings.Accounts, p.Account) {
+					continue
+				}
+				if p.Past != nil {
+					in.rejudge(&p)
+				}
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
+}
+
+// rejudge gives an old failure a verdict from its text and decides by today's limits what becomes of it. Its failures are
+// counted in the category of the last, which is all that such a file tells.
+func (in intake) rejudge(p *reel.Post) {
+	past := p.Past
+	if past.State == reel.Pending || past.State == reel.Succeeded {
+		return
+	}
+	past.Verdict = in.rules.Judge(past.Evidence)
+	limits := in.settings.Limits()
+	if past.State == reel.SetAside && past.Reason == reel.ReasonAccount {
+		past.Verdict.Category = reel.Account
+		past.Hold = limits.AccountHold
+	}
+	if past.State != reel.Failed {
+		return
+	}
+	n := past.Tally.Attempts
+	before := reel.Tally{}
+	for range n - 1 {
+		before = before.Failed(past.Verdict.Category)
+	}
+	d := plan.After(plan.Try{Tally: before, MaxAttempts: p.MaxAttempts}, past.Verdict, limits)
+	past.State, past.Reason, past.Hold = d.State, d.Reason, d.Hold
+	past.Tally = before.Failed(past.Verdict.Category)
+}
+
+func (a *app) importCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "import FILE",
+		Short: "add the jobs of a file to a batch, without running it",
+		Long: `Adds jobs from a posts file (CSV with the columns account, video_path, caption and optionally job_id and
+publish_at), from the earlier orchestrator's progress.csv (13, 15 or 17 columns), or from its
+scheduler_state.json. Which it is, the file itself tells.
+
+All of a file is imported or nothing. Jobs that the batch already has are left as they are, so the same file
+can be imported again after new rows were added. Old failures are judged again by today's rules; jobs that were in a
+worker's hands are in doubt: they may be posted, so they are not tried before somebody has looked.`,
+		Example: "  reelpass import posts.csv --batch launch\n  reelpass import progress.csv",
+		Args:    cobra.ExactArgs(1),
+	}
+	f := flags(c)
+	f.text("batch", "the batch's name (default: the file's name)", func(s *config.Settings) *string { return &s.Batch })
+	f.list("accounts", "only rows of these accounts, separated by commas", func(s *config.Settings) *[]string { return &s.Accounts })
+	f.text("rules", "a file of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
+	asJSON := c.Flags().Bool("json", false, "print the counts as JSON")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		s, err := a.settings(c, f)
+		if err != nil {
+			return err
+		}
+		store, err := openLedger(c.Context(), s, false)
+		if err != nil {
+			return err
+		}
+		rep, err := a.bring(c.Context(), s, args[0], store)
+		if err = errors.Join(err, store.Close()); err != nil {
+			return err
+		}
+		if *asJSON {
+			return json.NewEncoder(a.out).Encode(rep)
+		}
+		fmt.Fprintln(a.out, sayImport(rep))
+		return nil
+	}
+	return c
+}
+
+// bring imports a file and tells its notices on stderr.
+func (a *app) bring(ctx context.Context, s config.Settings, path string, store *ledger.Store) (ledger.ImportReport, error) {
+	r, err := rules(s)
+	if err != nil {
+		return ledger.ImportReport{}, err
+	}
+	return intake{path: path, settings: s, rules: r, notice: func(text string) { fmt.Fprintln(a.err, path+": "+text) }}.into(ctx, store)
+}
+
+func sayImport(rep ledger.ImportReport) string {
+	text := fmt.Sprintf("batch %s: %d added", rep.Batch, rep.Added)
+	if rep.Known > 0 {
+		text += fmt.Sprintf(", %d already there", rep.Known)
+	}
+	if rep.Recaption > 0 {
+		text += fmt.Sprintf(" (%d of them now have another caption: the one in the ledger stays)", rep.Recaption)
+	}
+	return text
+}
+
+func (a *app) exportCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "export",
+		Short: "write a batch as csv, json or html",
+		Long: `Writes all jobs of a batch. csv is the earlier orchestrator's progress.csv with its 15 columns and its four statuses;
+json has one job a line, as 'reelpass jobs --json'; html is one self-contained page.`,
+		Args: cobra.NoArgs,
+	}
+	format := c.Flags().String("format", "csv", "csv, json or html")
+	out := c.Flags().StringP("out", "o", "", "write to this file instead of stdout (only replaced when complete)")
+	c.Flags().String("batch", "", "the batch (default: the latest)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
+			batch, err := batchOf(ctx, c, s, store)
+			if err != nil {
+				return err
+			}
+			st, err := store.Status(ctx, batch)
+			if err != nil {
+				return err
+			}
+			write := map[string]func(io.Writer) error{
+				"csv": func(w io.Writer) error {
+					return posts.WriteProgressCSV(w, store.Jobs(ctx, batch, ledger.Filter{}), nil)
+				},
+				"json": func(w io.Writer) error { return posts.WriteJSON(w, store.Jobs(ctx, batch, ledger.Filter{})) },
+				"html": func(w io.Writer) error { return posts.WriteHTML(w, st, store.Jobs(ctx, batch, ledger.Filter{}), nil) },
+			}[*format]
+			if write == nil {
+				return usage("--format must be csv, json or html, not %q", *format)
+			}
+			if *out == "" {
+				return write(a.out)
+			}
+			return writeWhole(*out, write)
+		})
+	}
+	return c
+}
+
+// writeWhole writes a file so that it is there whole or as it was before.
+func writeWhole(path string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".reelpass-*")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(write(f), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,380 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"reelpass/internal/config"
+	"reelpass/internal/console"
+	"reelpass/internal/ledger"
+	"reelpass/internal/reel"
+	"reelpass/internal/runner"
+	"reelpass/internal/worker"
+)
+
+var (
+	_ runner.Slots  = (*ledger.Store)(nil)
+	_ runner.Leases = (*ledger.Store)(nil)
+	_ runner.Passes = (*ledger.Store)(nil)
+)
+
+// runFlags are the flags of run, with the defaults that the settings have.
+func runFlags(c *cobra.Command) *flagSet {
+	f, d := flags(c), config.Default()
+	f.number("workers", d.Workers, "worker processes side by side", func(s *config.Settings) *int { return &s.Workers })
+	f.number("slots", d.Slots, "jobs at once per worker", func(s *config.Settings) *int { return &s.Slots })
+	f.text("publisher", "who carries a job out: command or rehearsal", func(s *config.Settings) *string { return &s.Publisher })
+	f.text("batch", "the batch's name (default: the posts file's name, or the latest batch)", func(s *config.Settings) *string { return &s.Batch })
+	f.text("rules", "a file of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
+	f.duration("job-timeout", d.JobTimeout, "a worker without progress for so long is killed", func(s *config.Settings) *config.Duration { return &s.JobTimeout })
+	f.is("allow-repost", "the same video may go to the same account again", true, func(s *config.Settings) *bool { return &s.AllowRepost })
+	return f
+}
+
+// retryFlags are the flags of the passes; only the run that leads has them.
+func retryFlags(f *flagSet) {
+	d := config.Default()
+	f.number("max-passes", d.MaxPasses, "passes over the batch; 1 means no retry", func(s *config.Settings) *int { return &s.MaxPasses })
+	f.duration("retry-delay", d.RetryDelay, "wait between two passes (without a unit: seconds)", func(s *config.Settings) *config.Duration { return &s.RetryDelay })
+	f.number("infra-retry-limit", d.InfraRetryLimit, "infrastructure failures allowed per job (3 means two retries)", func(s *config.Settings) *int { return &s.InfraRetryLimit })
+	f.number("unknown-retry-limit", d.UnknownRetryLimit, "unknown failures allowed per job", func(s *config.Settings) *int { return &s.UnknownRetryLimit })
+	f.number("max-attempts-per-job", d.MaxAttemptsPerJob, "attempts of any ending allowed per job, the first included", func(s *config.Settings) *int { return &s.MaxAttemptsPerJob })
+	f.is("no-retry-unknown", "do not retry failures that no rule knows", false, func(s *config.Settings) *bool { return &s.RetryUnknown })
+	f.is("no-account-hold", "an account verdict sets aside its own job only", false, func(s *config.Settings) *bool { return &s.AccountHold })
+	f.list("accounts", "import only rows of these accounts, separated by commas", func(s *config.Settings) *[]string { return &s.Accounts })
+	f.text("state-file", "take jobs from the earlier orchestrator's scheduler_state.json", func(s *config.Settings) *string { return &s.StateFile })
+}
+
+func (a *app) runCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "run [POSTS.csv]",
+		Short: "run a batch in passes to its end, or resume it",
+		Long: `Runs a batch: every pending job is tried once in a pass; what failed for a passing reason is tried again in the next
+pass; broken accounts and bad content are set aside. With a posts file its new jobs are added first; without one the
+latest batch is resumed. Ctrl-C once: running posts finish, nothing new starts. Twice: workers are killed, and what is
+known is still recorded. Whatever happens, the next run continues where this one was cut.
+
+Retry behaviour:
+  - Default: 5 passes, 5 attempts per job, 30 s between two passes
+  - Infrastructure failures (adb timeout, Appium crash, network) are retried, up to 3 failures per job
+  - Unknown failures are retried, up to 2 failures per job (--no-retry-unknown: never)
+  - Account failures (suspended, logged out, captcha) are never retried; the account is held until a person
+    releases it ('reelpass accounts release')
+  - Content failures (bad video, copyright) are never retried
+  - A post that began and whose outcome is not known is in doubt: looked up, never simply repeated
+  - --max-passes 1 turns retries off
+
+Exit codes: 0 all_complete, 1 could not run, 2 usage or bad input, 3 only_non_retryable, 4 max_passes_reached,
+130 interrupted, 143 terminated.`,
+		Example: `  reelpass run posts.csv --workers 3                        3 workers, 5 passes
+  reelpass run posts.csv --max-passes 10 --max-attempts-per-job 3
+  reelpass run posts.csv --retry-delay 60                   a minute between passes
+  reelpass run                                              resume the latest batch
+  reelpass run posts.csv --publisher rehearsal              try it out: nothing is published`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	f := runFlags(c)
+	retryFlags(f)
+	asJSON := c.Flags().Bool("json", false, "print events, one JSON object a line")
+	verbose := c.Flags().BoolP("verbose", "v", false, "print claims and steps as well")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		s, err := a.settings(c, f)
+		if err != nil {
+			return err
+		}
+		file := s.StateFile
+		if len(args) == 1 {
+			if file != "" && c.Flags().Changed("state-file") {
+				return usage("give a posts file or --state-file, not both")
+			}
+			file = args[0]
+		}
+		if len(s.Accounts) > 0 && file == "" {
+			return usage("--accounts chooses rows while a file is imported; there is no file")
+		}
+		return a.run(c, s, file, runView{json: *asJSON, verbose: *verbose})
+	}
+	return c
+}
+
+type runView struct{ json, verbose bool }
+
+// run imports, leads the batch to its end and turns the result into the exit code.
+func (a *app) run(c *cobra.Command, s config.Settings, file string, v runView) (err error) {
+	ctx := c.Context()
+	w, err := a.workshop(s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	store, err := openLedger(ctx, s, file == "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	batch := s.Batch
+	if file != "" {
+		rep, err := a.bring(ctx, s, file, store)
+		if err != nil {
+			return err
+		}
+		batch = rep.Batch
+		if !v.json {
+			fmt.Fprintln(a.out, sayImport(rep))
+		}
+	} else if batch, err = batchOf(ctx, c, s, store); err != nil {
+		return err
+	}
+	show := a.show(v)
+	r := w.runner(store, s, batch, show.See)
+	signals := watchSignals(r.Stop, func(n int, sig os.Signal) {
+		text := sig.String() + ": running posts finish, nothing new starts; once more to kill the workers"
+		if n > 1 {
+			text = sig.String() + ": workers are killed, what is known is recorded"
+		}
+		r.Watch(reel.Event{At: a.now().UTC(), Kind: reel.EventStopping, Batch: batch, Text: text})
+	})
+	result, err := r.Lead(signals.hard)
+	first := signals.end()
+	if err = errors.Join(err, show.Close()); err != nil {
+		return err
+	}
+	a.code = exitCode(result, first)
+	a.advise(result, store, batch)
+	return nil
+}
+
+func exitCode(result reel.Result, sig os.Signal) int {
+	switch result {
+	case reel.AllComplete:
+		return exitOK
+	case reel.OnlyNonRetryable:
+		return exitNonRetry
+	case reel.MaxPassesReached:
+		return exitMaxPasses
+	case reel.Interrupted, reel.NoResult:
+	}
+	if sig == syscall.SIGTERM {
+		return exitTerminated
+	}
+	return exitInterrupt
+}
+
+// advise says on stderr what a person can do about the result.
+func (a *app) advise(result reel.Result, store *ledger.Store, batch string) {
+	st, err := store.Status(context.Background(), batch)
+	if err != nil {
+		return // the result stands; advice is a courtesy
+	}
+	var hints []string
+	if result == reel.Interrupted {
+		hints = append(hints, "the next 'reelpass run' continues here")
+	}
+	if st.Totals.InDoubt > 0 {
+		hints = append(hints, fmt.Sprintf("%d in doubt: look at the account, then 'reelpass resolve JOB --posted' or '--not-posted' (list them: reelpass jobs --state in_doubt)", st.Totals.InDoubt))
+	}
+	if holds, err := store.Holds(context.Background(), false); err == nil && len(holds) > 0 {
+		hints = append(hints, fmt.Sprintf("%d accounts are held: 'reelpass accounts' says why, 'reelpass accounts release NAME' gives one back", len(holds)))
+	}
+	if st.Totals.Exhausted+st.Totals.OutOfPasses > 0 && result != reel.Interrupted {
+		hints = append(hints, "'reelpass retry --state exhausted,out_of_passes' returns jobs that used up their limits; then run again")
+	}
+	for _, h := range hints {
+		fmt.Fprintln(a.err, "hint: "+h)
+	}
+}
+
+// workshop is what a supervisor needs beside the ledger.
+type workshop struct {
+	a      *app
+	sup    reel.Supervisor
+	logs   *logs
+	pub    publisher
+	judge  func(reel.Evidence) reel.Verdict
+	launch *worker.Launcher
+}
+
+func (a *app) workshop(s config.Settings) (*workshop, error) {
+	rs, err := rules(s)
+	if err != nil {
+		return nil, err
+	}
+	self, err := worker.Self()
+	if err != nil {
+		return nil, err
+	}
+	host, _ := os.Hostname()
+	w := &workshop{a: a, judge: rs.Judge, launch: worker.NewLauncher(0),
+		sup: reel.Supervisor{ID: rand.Text(), Name: fmt.Sprintf("pid %d on %s", self.PID, host), Process: self}}
+	if w.logs, err = openLogs(s.LogDir); err != nil {
+		w.launch.Close()
+		return nil, hinted{err, "name a folder that may be written with log_dir in reelpass.yaml or REELPASS_LOG_DIR"}
+	}
+	if w.pub, err = a.publisher(s, w.sup.ID, w.launch, w.logs); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+func (w *workshop) close() error {
+	w.launch.Close()
+	return w.logs.close()
+}
+
+func (w *workshop) runner(store *ledger.Store, s config.Settings, batch string, see func(reel.Event)) *runner.Runner {
+	return &runner.Runner{
+		Config: runner.Config{
+			Batch: batch, Supervisor: w.sup, Limits: s.Limits(), Workers: s.Workers, PerWorker: s.Slots, AllowRepost: s.AllowRepost, Look: w.pub.look,
+		},
+		Slots: store, Leases: store, Passes: store, Processes: processes{}, NewWorker: w.pub.worker, Judge: w.judge, Clock: w.a.now,
+		Watch: func(e reel.Event) { w.logs.see(e); see(e) },
+	}
+}
+
+// shown is a console whose live line is kept moving.
+type shown struct {
+	*console.Console
+	stop func()
+}
+
+// show opens the console. On a terminal a ticker redraws the live line; it is waited for by Close.
+func (a *app) show(v runView) shown {
+	o := a.look()
+	o.JSON, o.Verbose = v.json, v.verbose
+	con := console.New(o)
+	if !o.Live || o.JSON {
+		return shown{con, func() {}}
+	}
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	wg.Go(func() {
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case now := <-tick.C:
+				con.Tick(now)
+				if w := a.look().Width; w > 0 && w != o.Width {
+					o.Width = w
+					con.Resize(w)
+				}
+			}
+		}
+	})
+	return shown{con, func() { close(done); wg.Wait() }}
+}
+
+// Close ends the ticker and takes the live line away.
+func (s shown) Close() error {
+	s.stop()
+	return s.Console.Close()
+}
+
+// signals turns SIGINT and SIGTERM into the soft and the hard stop.
+type signals struct {
+	hard context.Context
+	end  func() os.Signal // stops watching; the first signal, nil where there was none
+}
+
+// watchSignals calls soft at the first signal and ends the hard context at the second; tell hears of each.
+func watchSignals(soft func(), tell func(n int, sig os.Signal)) signals {
+	hard, cancel := context.WithCancel(context.Background())
+	ch := make(chan os.Signal, 4)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	var wg sync.WaitGroup
+	var first os.Signal
+	wg.Go(func() {
+		n := 0
+		for sig := range ch {
+			if n++; n == 1 {
+				first = sig
+				soft()
+			} else {
+				cancel()
+			}
+			tell(n, sig)
+		}
+	})
+	return signals{hard: hard, end: func() os.Signal {
+		signal.Stop(ch)
+		close(ch)
+		wg.Wait()
+		cancel()
+		return first
+	}}
+}
+
+func (a *app) workerCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "worker",
+		Short: "lend this machine's workers to a batch that another run leads",
+		Long: `Claims and executes jobs of a batch beside the run that leads it, from the same ledger, until the batch is finished.
+The limits are the leader's. Ctrl-C works as in 'reelpass run'.`,
+		Example: "  reelpass worker --workers 10 --publisher command",
+		Args:    cobra.NoArgs,
+	}
+	f := runFlags(c)
+	asJSON := c.Flags().Bool("json", false, "print events, one JSON object a line")
+	verbose := c.Flags().BoolP("verbose", "v", false, "print claims and steps as well")
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+		s, err := a.settings(c, f)
+		if err != nil {
+			return err
+		}
+		w, err := a.workshop(s)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, w.close()) }()
+		return a.lend(c, s, w, runView{json: *asJSON, verbose: *verbose})
+	}
+	return c
+}
+
+func (a *app) lend(c *cobra.Command, s config.Settings, w *workshop, v runView) (err error) {
+	ctx := c.Context()
+	store, err := openLedger(ctx, s, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	batch, err := batchOf(ctx, c, s, store)
+	if err != nil {
+		return err
+	}
+	st, err := store.Status(ctx, batch)
+	if err != nil {
+		return err
+	}
+	s.RetryUnknown, s.AccountHold = st.Limits.RetryUnknown, st.Limits.AccountHold
+	show := a.show(v)
+	if !v.json {
+		fmt.Fprintf(a.out, "lending %d workers to batch %s\n", s.Workers*s.Slots, batch)
+	}
+	r := w.runner(store, s, batch, show.See)
+	r.Limits = st.Limits
+	sigs := watchSignals(r.Stop, func(_ int, sig os.Signal) {
+		r.Watch(reel.Event{At: a.now().UTC(), Kind: reel.EventStopping, Batch: batch, Text: sig.String()})
+	})
+	err = r.Lend(sigs.hard, func(ctx context.Context) (bool, error) {
+		st, err := store.Status(ctx, batch)
+		r := strings.TrimSpace(string(st.Result))
+		return r != "", err
+	})
+	if first := sigs.end(); first != nil {
+		a.code = exitCode(reel.Interrupted, first)
+	}
+	return errors.Join(err, show.Close())
+}

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term" // is this a terminal, and how wide
+
+	"reelpass/internal/config"
+	"reelpass/internal/console"
+	"reelpass/internal/fault"
+	"reelpass/internal/ledger"
+)
+
+// flagSet collects flags that override settings: a flag counts only when it was given.
+type flagSet struct {
+	c     *cobra.Command
+	apply []func(*config.Settings) error
+}
+
+func flags(c *cobra.Command) *flagSet { return &flagSet{c: c} }
+
+func (f *flagSet) given(name string, do func(*config.Settings) error) {
+	f.apply = append(f.apply, func(s *config.Settings) error {
+		if !f.c.Flags().Changed(name) {
+			return nil
+		}
+		return do(s)
+	})
+}
+
+func (f *flagSet) number(name string, def int, help string, at func(*config.Settings) *int) {
+	v := f.c.Flags().Int(name, def, help)
+	f.given(name, func(s *config.Settings) error { *at(s) = *v; return nil })
+}
+
+func (f *flagSet) text(name, help string, at func(*config.Settings) *string) {
+	v := f.c.Flags().String(name, "", help)
+	f.given(name, func(s *config.Settings) error { *at(s) = *v; return nil })
+}
+
+func (f *flagSet) duration(name string, def config.Duration, help string, at func(*config.Settings) *config.Duration) {
+	v := def
+	f.c.Flags().Var(&v, name, help)
+	f.given(name, func(s *config.Settings) error { *at(s) = v; return nil })
+}
+
+func (f *flagSet) list(name, help string, at func(*config.Settings) *[]string) {
+	v := f.c.Flags().StringSlice(name, nil, help)
+	f.given(name, func(s *config.Settings) error { *at(s) = *v; return nil })
+}
+
+// is sets a setting to value when the flag is given.
+func (f *flagSet) is(name, help string, value bool, at func(*config.Settings) *bool) {
+	v := f.c.Flags().Bool(name, false, help)
+	f.given(name, func(s *config.Settings) error {
+		if *v {
+			*at(s) = value
+		}
+		return nil
+	})
+}
+
+// settings reads file and environment, and lays the flags over them.
+func (a *app) settings(c *cobra.Command, f *flagSet) (config.Settings, error) {
+	path, named := "reelpass.yaml", c.Flags().Changed("config")
+	if named {
+		path, _ = c.Flags().GetString("config")
+	}
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !named:
+		data = nil
+	case err != nil:
+		return config.Settings{}, usage("settings: %w", err)
+	}
+	s, err := config.Load(path, data, a.getenv)
+	if err != nil {
+		return s, usageError{err}
+	}
+	if c.Flags().Changed("db") {
+		s.DB, _ = c.Flags().GetString("db")
+	}
+	if f != nil {
+		for _, apply := range f.apply {
+			if err := apply(&s); err != nil {
+				return s, usageError{err}
+			}
+		}
+	}
+	if err := s.Validate(); err != nil {
+		return s, usageError{err}
+	}
+	return s, nil
+}
+
+// openLedger opens the ledger that the settings name. The caller closes it.
+func openLedger(ctx context.Context, s config.Settings, mustExist bool) (*ledger.Store, error) {
+	if strings.Contains(s.DB, "://") {
+		return nil, hinted{usage("db: this build keeps its ledger in a SQLite file, not in a server"), "give --db a path"}
+	}
+	return ledger.Open(ctx, s.DB, ledger.Options{MustExist: mustExist})
+}
+
+// withLedger runs f with settings and an existing ledger.
+func (a *app) withLedger(c *cobra.Command, f func(context.Context, config.Settings, *ledger.Store) error) error {
+	s, err := a.settings(c, nil)
+	if err != nil {
+		return err
+	}
+	store, err := openLedger(c.Context(), s, true)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(c.Context(), s, store), store.Close())
+}
+
+// batchOf is the batch that a command means: the one it names, or the one of the settings, or the latest.
+func batchOf(ctx context.Context, c *cobra.Command, s config.Settings, store *ledger.Store) (string, error) {
+	if f := c.Flags().Lookup("batch"); f != nil && f.Changed {
+		return f.Value.String(), nil
+	}
+	if s.Batch != "" {
+		return s.Batch, nil
+	}
+	return store.Latest(ctx)
+}
+
+// rules are the built-in ones, or with the user's file before or instead of them.
+func rules(s config.Settings) (*fault.Rules, error) {
+	if s.Rules == "" {
+		return fault.Default(), nil
+	}
+	data, err := os.ReadFile(s.Rules)
+	if err != nil {
+		return nil, usage("rules: %w", err)
+	}
+	own, err := fault.Parse(s.Rules, data)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return own.Before(fault.Default()), nil
+}
+
+// look is how things are shown to whoever reads stdout.
+func (a *app) look() console.Options {
+	o := console.Options{Out: a.out, Location: time.Local}
+	if f, ok := a.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		o.Live, o.Color = true, a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+		o.Live = a.getenv("TERM") != "dumb"
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+			o.Width = w
+		}
+	}
+	return o
+}

@@ -1,0 +1,254 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"reelpass/internal/config"
+	"reelpass/internal/console"
+	"reelpass/internal/ledger"
+	"reelpass/internal/plan"
+	"reelpass/internal/posts"
+	"reelpass/internal/reel"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "status [BATCH]",
+		Short: "where a batch stands",
+		Long: `Shows a batch's state, its passes and its totals: the latest batch, or the one named. Totals count every job once by its state;
+a pass counts its own attempts alone.`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	c.Flags().String("batch", "", "the batch (default: the latest)")
+	asJSON := c.Flags().Bool("json", false, "print JSON")
+	all := c.Flags().Bool("all", false, "every batch of the ledger")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
+			var list []reel.Status
+			var err error
+			if *all {
+				list, err = store.Batches(ctx)
+			} else {
+				batch := ""
+				if len(args) == 1 {
+					batch = args[0]
+				} else if batch, err = batchOf(ctx, c, s, store); err != nil {
+					return err
+				}
+				var st reel.Status
+				st, err = store.Status(ctx, batch)
+				list = []reel.Status{st}
+			}
+			if err != nil {
+				return err
+			}
+			for _, st := range list {
+				a.truth(ctx, store, &st)
+				if *asJSON {
+					err = json.NewEncoder(a.out).Encode(st)
+				} else {
+					err = console.Status(a.out, st, a.look())
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return c
+}
+
+// truth corrects a batch that seems to be led by a process of this host which is dead: its lease has not run out yet.
+func (a *app) truth(ctx context.Context, store *ledger.Store, st *reel.Status) {
+	if st.Phase != reel.PhaseRunning && st.Phase != reel.PhaseWaiting {
+		return
+	}
+	l, err := store.Leader(ctx, st.Name)
+	if err == nil && l.Leader.Process.Host == thisHost() && !(processes{}).Alive(l.Leader.Process) {
+		st.Phase = reel.PhaseInterrupted
+	}
+}
+
+func (a *app) jobsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "jobs",
+		Short: "list a batch's jobs",
+		Example: `  reelpass jobs --state in_doubt
+  reelpass jobs --reason account_hold --json`,
+		Args: cobra.NoArgs,
+	}
+	c.Flags().String("batch", "", "the batch (default: the latest)")
+	sel := selection(c)
+	asJSON := c.Flags().Bool("json", false, "print one JSON object a line")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
+			batch, err := batchOf(ctx, c, s, store)
+			if err != nil {
+				return err
+			}
+			if _, err := store.Status(ctx, batch); err != nil {
+				return err // an unknown batch is an error, not an empty list
+			}
+			filter, err := sel.filter()
+			if err != nil {
+				return err
+			}
+			if *asJSON {
+				return posts.WriteJSON(a.out, store.Jobs(ctx, batch, filter))
+			}
+			return console.Jobs(a.out, store.Jobs(ctx, batch, filter), a.look())
+		})
+	}
+	return c
+}
+
+// selector is the flags that choose jobs.
+type selector struct {
+	states          []string
+	reason, account string
+}
+
+func selection(c *cobra.Command) *selector {
+	s := &selector{}
+	c.Flags().StringSliceVar(&s.states, "state", nil, "only jobs in these states, separated by commas: "+join(reel.States()))
+	c.Flags().StringVar(&s.reason, "reason", "", "only jobs with this reason: "+join(reel.Reasons()))
+	c.Flags().StringVar(&s.account, "account", "", "only jobs of this account")
+	return s
+}
+
+func (s *selector) empty() bool { return len(s.states) == 0 && s.reason == "" && s.account == "" }
+
+func (s *selector) filter() (ledger.Filter, error) {
+	f := ledger.Filter{Reason: reel.Reason(s.reason), Account: s.account}
+	for _, name := range s.states {
+		if !slices.Contains(reel.States(), reel.State(name)) {
+			return f, usage("--state: there is no state %q; the states are %s", name, join(reel.States()))
+		}
+		f.States = append(f.States, reel.State(name))
+	}
+	if s.reason != "" && !slices.Contains(reel.Reasons(), f.Reason) {
+		return f, usage("--reason: there is no reason %q; the reasons are %s", s.reason, join(reel.Reasons()))
+	}
+	return f, nil
+}
+
+func join[T ~string](list []T) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = string(v)
+	}
+	return strings.Join(words, ", ")
+}
+
+// story is `explain --json`.
+type story struct {
+	Job      json.RawMessage `json:"job"`
+	Held     bool            `json:"account_held"`
+	Next     string          `json:"next"`
+	Attempts []reel.Attempt  `json:"attempts"`
+	Events   []reel.Event    `json:"events"`
+}
+
+func (a *app) explainCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "explain JOB",
+		Short: "one job's whole story: attempts, evidence, rules, decisions, and what happens next",
+		Args:  cobra.ExactArgs(1),
+	}
+	c.Flags().String("batch", "", "the batch (default: the latest)")
+	asJSON := c.Flags().Bool("json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
+			batch, err := batchOf(ctx, c, s, store)
+			if err != nil {
+				return err
+			}
+			st, err := store.Story(ctx, batch, reel.JobID(args[0]))
+			if err != nil {
+				return hinted{err, "'reelpass jobs' lists the jobs; --batch names another batch"}
+			}
+			next := plan.Outlook(st.Record, st.Held, st.Limits, st.LastPass)
+			if !*asJSON {
+				return console.Explain(a.out, st.Record, st.Attempts, st.Events, next, a.look())
+			}
+			line, err := posts.JSONLine(st.Record)
+			if err != nil {
+				return err
+			}
+			enc := json.NewEncoder(a.out)
+			enc.SetIndent("", "  ")
+			return enc.Encode(story{Job: line, Held: st.Held, Next: next, Attempts: st.Attempts, Events: st.Events})
+		})
+	}
+	return c
+}
+
+func (a *app) accountsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "accounts",
+		Short: "list held accounts; hold and release them",
+		Long: `Without a subcommand: the accounts that are held, since when and why, and how many jobs wait for their release.
+After an account verdict nothing touches the account until a person has looked and released it.`,
+		Args: cobra.NoArgs,
+	}
+	asJSON := c.Flags().Bool("json", false, "print one JSON object a line")
+	all := c.Flags().Bool("all", false, "holds of the past as well")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
+			holds, err := store.Holds(ctx, *all)
+			if err != nil {
+				return err
+			}
+			if !*asJSON {
+				return console.Holds(a.out, holds, a.look())
+			}
+			enc := json.NewEncoder(a.out)
+			for _, h := range holds {
+				if err := enc.Encode(h); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	release := &cobra.Command{
+		Use:   "release ACCOUNT...",
+		Short: "release accounts: their waiting jobs return to the next pass",
+		Args:  cobra.MinimumNArgs(1),
+	}
+	cause := release.Flags().Bool("with-cause", false, "return also the job whose verdict caused the hold")
+	release.RunE = func(c *cobra.Command, args []string) error {
+		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
+			for _, name := range args {
+				n, err := store.ReleaseAccount(ctx, name, a.person(), *cause)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(a.out, "%s released: %d jobs return\n", name, n)
+			}
+			return nil
+		})
+	}
+	hold := &cobra.Command{Use: "hold ACCOUNT...", Short: "hold accounts: nothing touches them until they are released", Args: cobra.MinimumNArgs(1)}
+	why := hold.Flags().String("why", "held by a person", "the reason, for whoever looks later")
+	hold.RunE = func(c *cobra.Command, args []string) error {
+		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
+			for _, name := range args {
+				if err := store.HoldAccount(ctx, name, a.person(), *why); err != nil {
+					return err
+				}
+				fmt.Fprintf(a.out, "%s held\n", name)
+			}
+			return nil
+		})
+	}
+	c.AddCommand(release, hold)
+	return c
+}

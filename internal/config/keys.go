@@ -1,0 +1,159 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Key is one setting as help and documentation name it.
+type Key struct {
+	Name    string // in reelpass.yaml; a dot stands for a section
+	Env     string // the environment variable that sets the same
+	Kind    string // text, whole number, true or false, duration, list
+	Default string // as it would be written; empty where nothing is set
+	Help    string
+}
+
+// Keys lists every setting in the order in which help shows them.
+func Keys() []Key {
+	s := Default()
+	var keys []Key
+	for _, e := range entries(&s) {
+		keys = append(keys, Key{Name: e.name, Env: envName(e.name), Kind: kindOf(e.at), Default: show(e.at), Help: e.help})
+	}
+	return keys
+}
+
+// entry ties a key to the field it sets. There is one table, so that file, environment, help and tests cannot differ.
+type entry struct {
+	name string
+	at   any // pointer into Settings
+	help string
+}
+
+func entries(s *Settings) []entry {
+	return []entry{
+		{"workers", &s.Workers, "worker processes that run side by side"},
+		{"slots", &s.Slots, "jobs at once per worker"},
+		{"max_passes", &s.MaxPasses, "passes over the batch; 1 means no retry"},
+		{"retry_delay", &s.RetryDelay, "wait between two passes"},
+		{"infra_retry_limit", &s.InfraRetryLimit, "infrastructure failures allowed per job (3 = two retries)"},
+		{"unknown_retry_limit", &s.UnknownRetryLimit, "unknown failures allowed per job"},
+		{"max_attempts_per_job", &s.MaxAttemptsPerJob, "attempts of any ending allowed per job, the first included"},
+		{"retry_unknown", &s.RetryUnknown, "whether a failure that no rule knows may be retried"},
+		{"account_hold", &s.AccountHold, "whether an account verdict holds all jobs of the account"},
+		{"allow_repost", &s.AllowRepost, "whether a video may be published again on an account that has it"},
+		{"accounts", &s.Accounts, "only these accounts; an empty list means all"},
+		{"state_file", &s.StateFile, "scheduler_state.json of the earlier orchestrator, to take jobs from"},
+		{"batch", &s.Batch, "the batch's name; empty means the name of the posts file"},
+		{"publisher", &s.Publisher, "who carries a job out: command or rehearsal"},
+		{"db", &s.DB, "the ledger: a path, or a postgres:// URL"},
+		{"rules", &s.Rules, "a file of rules that extends or replaces the built-in ones"},
+		{"log_dir", &s.LogDir, "where the workers' logs go"},
+		{"job_timeout", &s.JobTimeout, "a worker without progress for this long is killed"},
+		{"command.run", &s.Command.Run, "the program that publishes one job, with its arguments"},
+		{"command.protocol", &s.Command.Protocol, "exit (one program run a job) or jsonl (JSON lines)"},
+		{"command.timeout", &s.Command.Timeout, "a program that runs for longer is killed"},
+		{"command.find", &s.Command.Find, "the program that looks whether a post is there: exit 0 posted, 1 absent"},
+		{"rehearsal.script", &s.Rehearsal.Script, "a JSON file of outcomes per job; without it they are drawn"},
+		{"rehearsal.latency", &s.Rehearsal.Latency, "how long a rehearsed post takes"},
+		{"rehearsal.seed", &s.Rehearsal.Seed, "what the drawn outcomes follow from"},
+		{"rehearsal.world", &s.Rehearsal.World, "a file that records what was posted, to look it up again"},
+	}
+}
+
+// envName is the variable of a key: command.timeout is REELPASS_COMMAND_TIMEOUT.
+func envName(key string) string {
+	return "REELPASS_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// Environ lists the variables that tell a publisher about its job. They are never settings, so that a program which
+// is started by reelpass and starts reelpass itself does not pass its own job on as configuration.
+func Environ() []string {
+	return []string{
+		"REELPASS_JOB_ID", "REELPASS_ACCOUNT", "REELPASS_VIDEO_PATH", "REELPASS_CAPTION", "REELPASS_ATTEMPT",
+		"REELPASS_PASS", "REELPASS_WORKER_ID", "REELPASS_SINCE", "REELPASS_MARK", "REELPASS_OMITTED",
+	}
+}
+
+// The kinds of values, as messages and help name them.
+const (
+	kindText     = "text"
+	kindWhole    = "whole number"
+	kindBool     = "true or false"
+	kindDuration = "duration"
+	kindList     = "list"
+)
+
+func kindOf(at any) string {
+	switch at.(type) {
+	case *int, *uint64:
+		return kindWhole
+	case *bool:
+		return kindBool
+	case *Duration:
+		return kindDuration
+	case *[]string:
+		return kindList
+	}
+	return kindText
+}
+
+// show writes a value as it would stand in the environment.
+func show(at any) string {
+	switch p := at.(type) {
+	case *string:
+		return *p
+	case *int:
+		return strconv.Itoa(*p)
+	case *uint64:
+		return strconv.FormatUint(*p, 10)
+	case *bool:
+		return strconv.FormatBool(*p)
+	case *Duration:
+		return p.String()
+	case *[]string:
+		return strings.Join(*p, ",")
+	}
+	return ""
+}
+
+// set reads one text into a setting. The error says what was wanted; the caller says where.
+func set(at any, text string) error {
+	switch p := at.(type) {
+	case *string:
+		*p = text
+	case *int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("want a whole number, not %q", text)
+		}
+		*p = n
+	case *uint64:
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("want a whole number from 0 up, not %q", text)
+		}
+		*p = n
+	case *bool:
+		switch strings.ToLower(text) {
+		case "true", "yes", "on", "1":
+			*p = true
+		case "false", "no", "off", "0":
+			*p = false
+		default:
+			return fmt.Errorf("want true or false, not %q", text)
+		}
+	case *Duration:
+		return p.Set(text)
+	case *[]string:
+		*p = nil
+		for part := range strings.SplitSeq(text, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				*p = append(*p, part)
+			}
+		}
+	}
+	return nil
+}

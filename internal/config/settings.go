@@ -1,0 +1,146 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"reelpass/internal/reel"
+)
+
+// The publishers that reelpass.yaml and --publisher may name.
+const (
+	PublisherCommand   = "command"   // the user's own program
+	PublisherRehearsal = "rehearsal" // follows a script; publishes nothing
+	PublisherGraph     = "graph"     // Instagram's official API; a known name that this build does not have
+	PublisherPhone     = "phone"     // a cloud phone or an adb device; likewise
+)
+
+// The protocols of the command publisher.
+const (
+	ProtocolExit  = "exit"  // one program run a job, judged by how it exits
+	ProtocolJSONL = "jsonl" // JSON lines over stdin and stdout, one process for many jobs
+)
+
+// Settings is everything that can be set. Each field is documented by its key: see Keys.
+type Settings struct {
+	Workers           int
+	Slots             int
+	MaxPasses         int
+	RetryDelay        Duration
+	InfraRetryLimit   int
+	UnknownRetryLimit int
+	MaxAttemptsPerJob int
+	RetryUnknown      bool
+	AccountHold       bool
+	AllowRepost       bool
+	Accounts          []string
+	StateFile         string
+	Batch             string
+	Publisher         string
+	DB                string
+	Rules             string
+	LogDir            string
+	JobTimeout        Duration
+	Command           Command
+	Rehearsal         Rehearsal
+}
+
+// Command is the section of the command publisher.
+type Command struct {
+	Run      []string
+	Protocol string
+	Timeout  Duration
+	Find     []string
+}
+
+// Rehearsal is the section of the rehearsal publisher.
+type Rehearsal struct {
+	Script  string
+	Latency Duration
+	Seed    uint64
+	World   string
+}
+
+// Default is what holds where nothing is set. The limits are reel.DefaultLimits; the other numbers are the design's.
+func Default() Settings {
+	limits := reel.DefaultLimits()
+	return Settings{
+		Workers:           5,
+		Slots:             1,
+		MaxPasses:         limits.MaxPasses,
+		RetryDelay:        Duration(limits.RetryDelay),
+		InfraRetryLimit:   limits.Infrastructure,
+		UnknownRetryLimit: limits.Unknown,
+		MaxAttemptsPerJob: limits.MaxAttempts,
+		RetryUnknown:      limits.RetryUnknown,
+		AccountHold:       limits.AccountHold,
+		DB:                ".reelpass/ledger.db",
+		LogDir:            ".reelpass/logs",
+		JobTimeout:        Duration(10 * time.Minute),
+		Command:           Command{Protocol: ProtocolExit, Timeout: Duration(10 * time.Minute)},
+	}
+}
+
+// Limits is the part of the settings that plan decides by.
+func (s Settings) Limits() reel.Limits {
+	return reel.Limits{
+		MaxPasses: s.MaxPasses, RetryDelay: s.RetryDelay.Std(), Infrastructure: s.InfraRetryLimit,
+		Unknown: s.UnknownRetryLimit, MaxAttempts: s.MaxAttemptsPerJob,
+		RetryUnknown: s.RetryUnknown, AccountHold: s.AccountHold,
+	}
+}
+
+// Validate says what makes no sense, once flag, environment and file have had their say. An empty publisher passes:
+// only a run needs one, and a run refuses to guess it. No value that may hold a password (db) is ever in the message.
+func (s Settings) Validate() error {
+	if err := s.Limits().Validate(); err != nil {
+		return err
+	}
+	switch {
+	case s.Workers < 1:
+		return fmt.Errorf("workers must be at least 1, not %d", s.Workers)
+	case s.Slots < 1:
+		return fmt.Errorf("slots must be at least 1, not %d", s.Slots)
+	case s.JobTimeout <= 0:
+		return fmt.Errorf("job_timeout must be more than nothing, not %s", s.JobTimeout)
+	case s.DB == "":
+		return errors.New("db must not be empty")
+	case s.LogDir == "":
+		return errors.New("log_dir must not be empty")
+	case slices.ContainsFunc(s.Accounts, func(a string) bool { return strings.TrimSpace(a) == "" }):
+		return errors.New("accounts must not hold an empty name")
+	}
+	return errors.Join(s.validatePublisher(), s.validateSections())
+}
+
+func (s Settings) validatePublisher() error {
+	switch s.Publisher {
+	case "", PublisherRehearsal:
+		return nil
+	case PublisherCommand:
+		if len(s.Command.Run) == 0 || s.Command.Run[0] == "" {
+			return errors.New("publisher command needs command.run, the program to start")
+		}
+		return nil
+	case PublisherGraph, PublisherPhone:
+		return fmt.Errorf("publisher %s is not in this build", s.Publisher)
+	}
+	return fmt.Errorf("unknown publisher %q: want command or rehearsal", s.Publisher)
+}
+
+func (s Settings) validateSections() error {
+	switch {
+	case s.Command.Protocol != ProtocolExit && s.Command.Protocol != ProtocolJSONL:
+		return fmt.Errorf("command.protocol must be exit or jsonl, not %q", s.Command.Protocol)
+	case s.Command.Timeout <= 0:
+		return fmt.Errorf("command.timeout must be more than nothing, not %s", s.Command.Timeout)
+	case len(s.Command.Find) > 0 && s.Command.Find[0] == "":
+		return errors.New("command.find must begin with the program to start")
+	case s.Rehearsal.Latency < 0:
+		return fmt.Errorf("rehearsal.latency must not be negative, not %s", s.Rehearsal.Latency)
+	}
+	return nil
+}

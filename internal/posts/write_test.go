@@ -1,0 +1,254 @@
+package posts_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"reelpass/internal/posts"
+	"reelpass/internal/reel"
+)
+
+func each(records []reel.Record) iter.Seq2[reel.Record, error] {
+	return func(yield func(reel.Record, error) bool) {
+		for _, r := range records {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// someRecords is one job in each state, and in each reason that matters.
+func someRecords() []reel.Record {
+	claimed := time.Date(2026, 1, 2, 10, 0, 0, 0, time.UTC)
+	job := func(id, account, caption string, s reel.State, reason reel.Reason) reel.Record {
+		r := reel.Record{Job: reel.Job{ID: reel.JobID(id), Account: account, VideoPath: "/v/" + id + ".mp4", Caption: caption}, State: s, Reason: reason}
+		if s != reel.Pending {
+			r.Pass, r.Worker, r.ClaimedAt, r.Tally.Attempts = 1, 2, claimed, 1
+		}
+		if s != reel.Pending && !s.InFlight() {
+			r.CompletedAt = claimed.Add(90*time.Second + 1500*time.Microsecond)
+		}
+		return r
+	}
+	failing := func(r reel.Record, text string, v reel.Verdict) reel.Record {
+		r.Error, r.Verdict = text, v
+		r.Tally = reel.Tally{}.Failed(v.Category)
+		return r
+	}
+	offline := reel.Verdict{Category: reel.Infrastructure, Type: "adb_offline", Rule: "adb-offline"}
+	posted := job("posted", "acc1", "@friend, look: \"this\"\nand <b>that</b> & more 🎉", reel.Succeeded, "")
+	posted.Receipt = reel.Receipt{ID: "C1", URL: "https://www.instagram.com/reel/C1/"}
+	posted.Tally = reel.Tally{Attempts: 2, Infrastructure: 1}
+	posted.Error, posted.Verdict = "adb: device offline", offline // of its first attempt: must not be shown
+	waiting := job("waiting", "acc2", "-1 day to go", reel.Pending, "")
+	waiting.MaxAttempts = 3
+	retry := failing(job("retry", "acc3", "=1+1", reel.Failed, ""), "adb: device offline", offline)
+	retry.DuePass = 2
+	hold := job("hold", "acc4", "", reel.SetAside, reel.ReasonAccountHold)
+	hold.Pass, hold.Worker, hold.ClaimedAt, hold.Tally = 0, 0, time.Time{}, reel.Tally{}
+	doubt := failing(job("doubt", "acc5", "x", reel.InDoubt, ""), "the worker died", reel.Verdict{Category: reel.Infrastructure, Type: "worker_lost", Rule: "worker-lost"})
+	evil := job("evil", `"><script>alert(1)</script>`, "</td><img src=x onerror=alert(1)>", reel.Succeeded, "")
+	evil.Receipt = reel.Receipt{ID: "javascript", URL: "javascript:alert(1)"}
+	return []reel.Record{
+		posted, waiting, job("running", "acc6", "x", reel.Running, ""), job("publishing", "acc7", "x", reel.Publishing, ""), retry,
+		failing(job("account", "acc4", "x", reel.SetAside, reel.ReasonAccount), "Your account has been suspended", reel.Verdict{Category: reel.Account, Type: "suspended", Rule: "suspended"}),
+		failing(job("content", "acc8", "x", reel.SetAside, reel.ReasonContent), "moov atom not found", reel.Verdict{Category: reel.Content, Type: "corrupted_video", Rule: "moov"}),
+		hold, job("duplicate", "acc9", "x", reel.SetAside, reel.ReasonDuplicate),
+		failing(job("gave-up", "acc10", "x", reel.Exhausted, reel.ReasonInfraLimit), strings.Repeat("é", 600), offline),
+		failing(job("passes", "acc11", "x", reel.OutOfPasses, reel.ReasonMaxPasses), "bad \xFF byte\x00", reel.Verdict{Category: reel.Unknown}),
+		doubt, job("cancelled", "acc12", "x", reel.Cancelled, reel.ReasonCancelled), evil,
+	}
+}
+
+func TestWriteProgressCSVGolden(t *testing.T) {
+	var b strings.Builder
+	if err := posts.WriteProgressCSV(&b, each(someRecords()), plusOne()); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "written.csv", b.String())
+	rows, err := csv.NewReader(strings.NewReader(b.String())).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		if n := utf8.RuneCountInString(row[8]); n > 500 {
+			t.Errorf("%s: the error has %d characters", row[0], n)
+		}
+	}
+	golden(t, "written.csv.golden", list(read(t, posts.ReadProgress, strings.NewReader(b.String()))))
+}
+
+func TestWriteJSONGolden(t *testing.T) {
+	var b strings.Builder
+	if err := posts.WriteJSON(&b, each(someRecords())); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "written.jsonl", b.String())
+	keys := strings.Fields("job_id account video_path caption state reason attempts failures error error_category error_type rule pass_number worker_id claimed_at completed_at receipt")
+	for line := range strings.Lines(b.String()) {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys {
+			if _, ok := m[key]; !ok {
+				t.Errorf("no %s in %s", key, line)
+			}
+		}
+		if len(m) != len(keys) {
+			t.Errorf("%d keys in %s", len(m), line)
+		}
+	}
+}
+
+func someStatus() reel.Status {
+	s := reel.Status{Batch: reel.Batch{Name: "launch <1>", Phase: reel.PhaseFinished, Result: reel.OnlyNonRetryable}}
+	for _, r := range someRecords() {
+		s.Totals.Jobs++
+		s.Totals.Attempts += r.Tally.Attempts
+		s.Totals.Add(r.State, 1)
+	}
+	s.Totals.Attempts += 1234567
+	start := time.Date(2026, 1, 2, 10, 0, 0, 0, time.UTC)
+	s.Passes = []reel.PassStats{
+		{Pass: 1, Processed: 10, Succeeded: 4, Failed: reel.Failures{Account: 3, Infrastructure: 3}, SetAside: 3, Retryable: 3, SuccessRate: 40, StartedAt: start, EndedAt: start.Add(time.Hour)},
+		{Pass: 2, Processed: 3, Succeeded: 3, SuccessRate: 100, StartedAt: start.Add(2 * time.Hour)},
+	}
+	return s
+}
+
+func TestWriteHTMLGolden(t *testing.T) {
+	var b strings.Builder
+	if err := posts.WriteHTML(&b, someStatus(), each(someRecords()), plusOne()); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	golden(t, "written.html", page)
+	for _, bad := range []string{"<script", "onerror=alert(1)>", `href="javascript`, "ZgotmplZ", "http-equiv=\"refresh\"", "<link", "<no value>"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page holds %s", bad)
+		}
+	}
+	for _, tag := range []string{"table", "tr", "td", "div", "main", "a", "time", "span", "p"} {
+		if open, closed := strings.Count(page, "<"+tag+">")+strings.Count(page, "<"+tag+" "), strings.Count(page, "</"+tag+">"); open != closed {
+			t.Errorf("%d <%s> and %d </%s>", open, tag, closed, tag)
+		}
+	}
+}
+
+func TestWriteHTMLNothingYet(t *testing.T) {
+	var b strings.Builder
+	if err := posts.WriteHTML(&b, reel.Status{Batch: reel.Batch{Name: "b", Phase: reel.PhaseIdle}}, each(nil), time.UTC); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"b: 0 of 0 posted", "Not finished: idle.", "No pass has been started."} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q on the page", want)
+		}
+	}
+}
+
+type brokenWriter struct{ err error }
+
+func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }
+
+// A fault of the records or of the file must come out of every writer: half an export that calls itself whole is a lie.
+func TestWritersTellOfFaults(t *testing.T) {
+	cause := errors.New("cause")
+	broken := func(yield func(reel.Record, error) bool) {
+		if yield(someRecords()[0], nil) {
+			yield(reel.Record{}, cause)
+		}
+	}
+	var b bytes.Buffer
+	for name, err := range map[string]error{
+		"csv records":  posts.WriteProgressCSV(&b, broken, time.UTC),
+		"json records": posts.WriteJSON(&b, broken),
+		"html records": posts.WriteHTML(&b, someStatus(), broken, time.UTC),
+		"csv file":     posts.WriteProgressCSV(brokenWriter{cause}, each(someRecords()), time.UTC),
+		"json file":    posts.WriteJSON(brokenWriter{cause}, each(someRecords())),
+		"html file":    posts.WriteHTML(brokenWriter{cause}, someStatus(), each(someRecords()), time.UTC),
+	} {
+		if !errors.Is(err, cause) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// What is written as progress.csv reads back: the jobs exactly, and no job readier than it was.
+func TestProgressRoundTrip(t *testing.T) {
+	name := rapid.StringMatching(`[a-zA-Z0-9_.@=+,;"'é-]{1,20}`)
+	text := rapid.StringOf(rapid.SampledFrom([]rune("ab \"',;\t\n=@é🎉")))
+	rapid.Check(t, func(t *rapid.T) {
+		var records []reel.Record
+		for range rapid.IntRange(0, 12).Draw(t, "n") {
+			r := reel.Record{
+				Job: reel.Job{
+					ID: reel.JobID(name.Draw(t, "id")), Account: name.Draw(t, "account"), VideoPath: name.Draw(t, "path"),
+					Caption: text.Draw(t, "caption"), MaxAttempts: rapid.IntRange(0, 4).Draw(t, "limit"),
+				},
+				State: rapid.SampledFrom(reel.States()).Draw(t, "state"),
+			}
+			if r.State == reel.SetAside {
+				r.Reason = rapid.SampledFrom([]reel.Reason{reel.ReasonAccount, reel.ReasonContent, reel.ReasonDuplicate, reel.ReasonAccountHold, reel.ReasonUnknownNotRetry}).Draw(t, "reason")
+			}
+			if r.State != reel.Pending {
+				r.Tally.Attempts = rapid.IntRange(1, 5).Draw(t, "attempts")
+				r.Error = text.Draw(t, "error")
+				r.Verdict = reel.Verdict{Category: rapid.SampledFrom(reel.Categories()).Draw(t, "category"), Type: "some_type"}
+				r.Worker, r.Pass = rapid.IntRange(0, 500).Draw(t, "worker"), rapid.IntRange(1, 5).Draw(t, "pass")
+				r.ClaimedAt = time.UnixMicro(rapid.Int64Range(1e15, 2e15).Draw(t, "claimed"))
+			}
+			records = append(records, r)
+		}
+		var b bytes.Buffer
+		if err := posts.WriteProgressCSV(&b, each(records), plusOne()); err != nil {
+			t.Fatal(err)
+		}
+		i := 0
+		for p, err := range posts.ReadProgress(&b, posts.Options{Location: plusOne()}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := records[i]
+			i++
+			if p.Job != r.Job {
+				t.Fatalf("job %+v, want %+v", p.Job, r.Job)
+			}
+			if !p.Past.ClaimedAt.Equal(r.ClaimedAt) || p.Past.Worker != r.Worker || p.Past.Pass != r.Pass {
+				t.Fatalf("past %+v of %+v", p.Past, r)
+			}
+			want := map[reel.State]reel.State{
+				reel.Pending: reel.Pending, reel.Running: reel.InDoubt, reel.Publishing: reel.InDoubt, reel.InDoubt: reel.InDoubt,
+				reel.Succeeded: reel.Succeeded, reel.Failed: reel.Failed, reel.Exhausted: reel.Failed, reel.OutOfPasses: reel.Failed,
+				reel.Cancelled: reel.SetAside, reel.SetAside: reel.Failed, // judged again from its text
+			}[r.State]
+			if slices.Contains([]reel.Reason{reel.ReasonDuplicate, reel.ReasonAccountHold}, r.Reason) {
+				want = reel.SetAside
+			}
+			if p.Past.State != want {
+				t.Fatalf("%s/%s came back as %s, want %s", r.State, r.Reason, p.Past.State, want)
+			}
+			if r.State != reel.Succeeded && p.Past.Evidence.Text != r.Error {
+				t.Fatalf("%s: evidence %q, want %q", r.State, p.Past.Evidence.Text, r.Error)
+			}
+			if want == reel.Succeeded && (p.Past.Evidence != reel.Evidence{}) {
+				t.Fatalf("a success with evidence %+v", p.Past.Evidence)
+			}
+		}
+		if i != len(records) {
+			t.Fatalf("%d rows, want %d", i, len(records))
+		}
+	})
+}
