@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -34,7 +35,10 @@ type publisher struct {
 func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher, l *logs) (publisher, error) {
 	switch s.Publisher {
 	case config.PublisherCommand:
-		cfg := command.Config{Run: s.Command.Run, Protocol: s.Command.Protocol, Timeout: s.Command.Timeout.Std(), Find: s.Command.Find}
+		cfg := command.Config{
+			Run: s.Command.Run, Protocol: s.Command.Protocol, Find: s.Command.Find,
+			Timeout: cmp.Or(s.Command.Timeout, s.JobTimeout).Std(),
+		}
 		if err := command.Check(cfg, ""); err != nil {
 			return publisher{}, usageError{err}
 		}

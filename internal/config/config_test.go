@@ -206,7 +206,7 @@ func TestValidate(t *testing.T) {
 		{func(s *config.Settings) { s.Publisher = "graph" }, "publisher graph is not in this build"},
 		{func(s *config.Settings) { s.Publisher = "command" }, "publisher command needs command.run, the program to start"},
 		{func(s *config.Settings) { s.Command.Protocol = "xml" }, `command.protocol must be exit or jsonl, not "xml"`},
-		{func(s *config.Settings) { s.Command.Timeout = 0 }, "command.timeout must be more than nothing, not 0s"},
+		{func(s *config.Settings) { s.Command.Timeout = -1 }, "command.timeout must not be negative, not -1ns"},
 		{func(s *config.Settings) { s.Command.Find = []string{""} }, "command.find must begin with the program to start"},
 		{func(s *config.Settings) { s.Rehearsal.Latency = -1 }, "rehearsal.latency must not be negative, not -1ns"},
 	} {

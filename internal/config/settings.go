@@ -80,7 +80,7 @@ func Default() Settings {
 		DB:                ".reelpass/ledger.db",
 		LogDir:            ".reelpass/logs",
 		JobTimeout:        Duration(10 * time.Minute),
-		Command:           Command{Protocol: ProtocolExit, Timeout: Duration(10 * time.Minute)},
+		Command:           Command{Protocol: ProtocolExit},
 	}
 }
 
@@ -135,8 +135,8 @@ func (s Settings) validateSections() error {
 	switch {
 	case s.Command.Protocol != ProtocolExit && s.Command.Protocol != ProtocolJSONL:
 		return fmt.Errorf("command.protocol must be exit or jsonl, not %q", s.Command.Protocol)
-	case s.Command.Timeout <= 0:
-		return fmt.Errorf("command.timeout must be more than nothing, not %s", s.Command.Timeout)
+	case s.Command.Timeout < 0:
+		return fmt.Errorf("command.timeout must not be negative, not %s", s.Command.Timeout)
 	case len(s.Command.Find) > 0 && s.Command.Find[0] == "":
 		return errors.New("command.find must begin with the program to start")
 	case s.Rehearsal.Latency < 0:
