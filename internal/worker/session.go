@@ -1,0 +1,147 @@
+package worker
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// session is one long-lived process and the pipes to it.
+type session struct {
+	child  *Child
+	stdin  *os.File
+	lines  chan []byte // lines of its stdout; closed at the end
+	stderr *Tail
+
+	gone    chan struct{} // closed when the process and its group are gone
+	exit    Exit          // valid after gone
+	tooLong bool          // valid after lines is closed: a line was longer than the protocol allows
+	end     sync.WaitGroup
+
+	answered int // jobs it has answered
+}
+
+// openSession starts the process. Its errors are those of the operating system.
+func openSession(l *Launcher, s Spec, stderr *Tail) (*session, error) {
+	var pipes []*os.File
+	pipe := func() (r, w *os.File, err error) {
+		if r, w, err = os.Pipe(); err == nil {
+			pipes = append(pipes, r, w)
+		}
+		return r, w, err
+	}
+	fail := func(err error) (*session, error) {
+		for _, p := range pipes {
+			_ = p.Close()
+		}
+		return nil, err
+	}
+	inR, inW, err := pipe()
+	if err != nil {
+		return fail(err)
+	}
+	outR, outW, err := pipe()
+	if err != nil {
+		return fail(err)
+	}
+	errR, errW, err := pipe()
+	if err != nil {
+		return fail(err)
+	}
+	s.Stdin, s.Stdout, s.Stderr = inR, outW, errW
+	child, err := l.Start(s)
+	if err != nil {
+		return fail(err)
+	}
+	for _, theirs := range []*os.File{inR, outW, errW} {
+		_ = theirs.Close()
+	}
+	ses := &session{child: child, stdin: inW, lines: make(chan []byte, 16), stderr: stderr, gone: make(chan struct{})}
+	ses.end.Go(func() {
+		ses.exit = child.Wait()
+		HurryUp(outR, errR, inW)
+		close(ses.gone)
+	})
+	ses.end.Go(func() {
+		defer func() { _ = errR.Close() }()
+		Drain(stderr, errR)
+		stderr.Close()
+	})
+	ses.end.Go(func() {
+		defer func() { _ = outR.Close() }()
+		ses.read(outR)
+	})
+	return ses, nil
+}
+
+// read passes lines on until the output ends. It is always read to its end: whoever closes the session takes what is left.
+func (s *session) read(r io.Reader) {
+	defer close(s.lines)
+	scan := bufio.NewScanner(r)
+	scan.Buffer(make([]byte, 0, 4096), maxLine)
+	for scan.Scan() {
+		s.lines <- append([]byte(nil), scan.Bytes()...)
+	}
+	if errors.Is(scan.Err(), bufio.ErrTooLong) {
+		s.tooLong = true
+		s.child.Kill()
+		_, _ = io.Copy(io.Discard, r)
+	}
+}
+
+// send writes to the process, for at most so long.
+func (s *session) send(line []byte, patience time.Duration) error {
+	_ = s.stdin.SetWriteDeadline(time.Now().Add(patience))
+	if _, err := s.stdin.Write(line); err != nil {
+		return fmt.Errorf("write to worker: %w", err)
+	}
+	return nil
+}
+
+// over says that the process has ended by itself.
+func (s *session) over() bool {
+	select {
+	case <-s.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// kill ends the process group at once, waits for it, and gives the lines that were still unread.
+func (s *session) kill() [][]byte {
+	s.child.Kill()
+	var left [][]byte
+	for line := range s.lines {
+		left = append(left, line)
+	}
+	s.end.Wait()
+	_ = s.stdin.Close()
+	return left
+}
+
+// leave ends the process kindly: its input ends, it has so long to go, then it is killed. It waits for it.
+func (s *session) leave(grace time.Duration) {
+	_ = s.stdin.Close()
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	lines := s.lines
+	for {
+		select {
+		case <-s.gone:
+			s.kill()
+			return
+		case <-timer.C:
+			s.kill()
+			return
+		case _, ok := <-lines:
+			if !ok {
+				lines = nil // it may close its output long before it ends
+			}
+		}
+	}
+}
