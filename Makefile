@@ -29,9 +29,9 @@ check: lint ## what a change must pass: format, vet, lint, tests in random order
 lint: ## run golangci-lint, built from tools/go.mod (the first time takes minutes)
 	$(LINT) run ./...
 
-bench: build ## measure; compares with GNU parallel where a benchmark asks for it
+bench: ## print speed and memory against bare loops and GNU parallel, about 10 minutes (PART=slots, scale, programs or import)
 	@.ci/needs parallel
-	go test -run '^$$' -bench . -benchmem -timeout 60m ./...
+	REELPASS_BENCH=1 go test -count=1 -v -timeout 60m -run '^TestBench$$/$(PART)' ./internal/bench
 
 torture: ## kill and restart for longer than the tests do (ROUNDS=200)
 	@go test -list '^TestTorture' ./... | grep -q '^TestTorture' || { echo "there is no TestTorture to run"; exit 1; }

@@ -34,12 +34,12 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "check settings, ledger, disk, rules and publisher before a night",
-		Long:  "Checks what a run needs and says what to do about what is missing. Exit 1 when something would keep a run from working.",
+		Long:  "Checks what a run needs and says what to do about what is missing. Exit code 1\nwhen something would keep a run from working.",
 		Args:  cobra.NoArgs,
 	}
 	f := flags(c)
-	f.text("publisher", "check this publisher", func(s *config.Settings) *string { return &s.Publisher })
-	asJSON := c.Flags().Bool("json", false, "print JSON lines")
+	f.text("publisher", "check this publisher, by `NAME`: command or rehearsal", func(s *config.Settings) *string { return &s.Publisher })
+	asJSON := c.Flags().Bool("json", false, "print one JSON object a line")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		for _, x := range a.examine(c, f) {
 			if !x.OK {

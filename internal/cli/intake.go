@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,7 @@ type intake struct {
 	settings config.Settings
 	rules    *fault.Rules
 	notice   func(string)
+	now      time.Time
 }
 
 // batch is the name that the jobs go under: the one of the settings, or the file's own.
@@ -46,61 +48,133 @@ func (in intake) batch() string {
 // into imports the file. Its errors name the file; nothing of a file with an error is imported.
 func (in intake) into(ctx context.Context, store *ledger.Store) (ledger.ImportReport, error) {
 	rep := ledger.ImportReport{}
-	f, err := os.Open(in.path)
+	f, err := openWhole(in.path)
 	if err != nil {
-		return rep, usageError{err}
+		return rep, err
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err == nil && st.IsDir() {
-		return rep, usage("%s: it is a directory, not a file of posts", in.path)
+	head := make([]byte, headSize)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return rep, cannotRead("posts file", in.path, err)
 	}
-	r := bufio.NewReaderSize(f, headSize)
-	head, err := r.Peek(headSize)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return rep, fmt.Errorf("%s: %w", in.path, err)
-	}
-	format, err := posts.Detect(head, in.path)
+	format, err := posts.Detect(head[:n], in.path)
 	if err != nil {
-		return rep, usage("%s: %w", in.path, err)
+		return rep, hinted{usage("%s: %w", in.path, err), nothingImported}
 	}
-	opt := posts.Options{Notice: in.notice}
-	var all iter.Seq2[reel.Post, error]
-	switch format {
-	case posts.ProgressCSV:
-		all = posts.ReadProgress(r, opt)
-	case posts.SchedulerState:
-		all = posts.ReadSchedulerState(r, opt)
-	case posts.PostsCSV:
-		all = posts.ReadCSV(r, opt)
-	}
-	rep, err = store.Import(ctx, in.batch(), in.prepare(all))
+	rep, err = store.Import(ctx, in.batch(), in.prepare(in.posts(f, format)))
 	var bad *ledger.ImportError
 	if errors.As(err, &bad) {
 		for i, p := range bad.Problems {
 			bad.Problems[i] = fmt.Errorf("%s: %w", in.path, p)
 		}
-		return rep, hinted{bad, "nothing was imported; mend the file and give the same command again"}
+		return rep, hinted{bad, nothingImported}
 	}
 	return rep, err
 }
 
-// prepare leaves out other accounts and judges again what an earlier orchestrator called failed.
+const nothingImported = "nothing was imported; mend the file and give the same command again"
+
+// openWhole opens a file that can be read more than once. What comes through a pipe is kept in a file without a name.
+func openWhole(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, cannotRead("posts file", path, err)
+	}
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, errors.Join(err, f.Close())
+	case st.IsDir():
+		return nil, errors.Join(usage("%s: it is a directory, not a file of posts", path), f.Close())
+	case st.Mode().IsRegular():
+		return f, nil
+	}
+	defer f.Close()
+	whole, err := os.CreateTemp("", "reelpass-*")
+	if err != nil {
+		return nil, err
+	}
+	if _, err = io.Copy(whole, f); err == nil {
+		_, err = whole.Seek(0, io.SeekStart)
+	}
+	if err = errors.Join(err, os.Remove(whole.Name())); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), whole.Close())
+	}
+	return whole, nil
+}
+
+// posts reads the file from its start each time it is ranged over: the ledger tries a refused import a second time.
+func (in intake) posts(f *os.File, format posts.Format) iter.Seq2[reel.Post, error] {
+	notice := in.notice
+	return func(yield func(reel.Post, error) bool) {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			yield(reel.Post{}, err)
+			return
+		}
+		read := posts.ReadCSV
+		switch format {
+		case posts.ProgressCSV:
+			read = posts.ReadProgress
+		case posts.SchedulerState:
+			read = posts.ReadSchedulerState
+		case posts.PostsCSV:
+		}
+		all := read(bufio.NewReaderSize(f, headSize), posts.Options{Notice: notice})
+		notice = func(string) {} // told once is enough
+		all(yield)
+	}
+}
+
+// prepare leaves out other accounts and judges again what an earlier orchestrator called failed. That no row at all is for
+// the accounts asked for is a problem: they are misspelt, and "nothing to post" would hide it.
 func (in intake) prepare(all iter.Seq2[reel.Post, error]) iter.Seq2[reel.Post, error] {
 	return func(yield func(reel.Post, error) bool) {
+		others, met := 0, map[string]bool{}
+		waiting, until := 0, time.Time{}
 		for p, err := range all {
 			if err == nil {
-				if len(in.settings.Accounts) > 0 && !slices.Contains(in.settings.Accounts, p.Account) {
-					continue
+				if len(in.settings.Accounts) > 0 {
+					if !slices.Contains(in.settings.Accounts, p.Account) {
+						others++
+						continue
+					}
+					met[p.Account] = true
 				}
 				if p.Past != nil {
 					in.rejudge(&p)
+				}
+				if p.PublishAt.After(in.now) {
+					waiting++
+					until = later(until, p.PublishAt)
 				}
 			}
 			if !yield(p, err) {
 				return
 			}
 		}
+		if waiting > 0 {
+			in.notice(fmt.Sprintf("publish_at lies ahead in %s, in the last at %s: a run waits for it", count(waiting, "row", "rows"), until.Local().Format("2006-01-02 15:04:05 MST")))
+		}
+		for _, name := range in.settings.Accounts {
+			switch {
+			case met[name]:
+			case len(met) == 0 && others > 0:
+				if !yield(reel.Post{}, fmt.Errorf("no row is for account %q", name)) {
+					return
+				}
+			default:
+				in.notice(fmt.Sprintf("no row is for account %q", name))
+			}
+		}
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // rejudge gives an old failure a verdict from its text and decides by today's limits what becomes of it. Its failures are
@@ -133,20 +207,23 @@ func (a *app) importCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import FILE",
 		Short: "add the jobs of a file to a batch, without running it",
-		Long: `Adds jobs from a posts file (CSV with the columns account, video_path, caption and optionally job_id and
-publish_at), from the earlier orchestrator's progress.csv (13, 15 or 17 columns), or from its
-scheduler_state.json. Which it is, the file itself tells.
+		Long: `Adds jobs from a posts file (CSV with the columns account, video_path, caption,
+and where wanted job_id and publish_at), from the earlier orchestrator's
+progress.csv (13, 15 or 17 columns), or from its scheduler_state.json. Which it
+is, the file itself tells.
 
-All of a file is imported or nothing. Jobs that the batch already has are left as they are, so the same file
-can be imported again after new rows were added. Old failures are judged again by today's rules; jobs that were in a
-worker's hands are in doubt: they may be posted, so they are not tried before somebody has looked.`,
+All of a file is imported or nothing. Jobs that the batch already has are left
+as they are, so the same file can be imported again after rows were added. Old
+failures are judged again by today's rules; jobs that were in a worker's hands
+are in doubt: they may be posted, so they are not tried before somebody has
+looked.`,
 		Example: "  reelpass import posts.csv --batch launch\n  reelpass import progress.csv",
 		Args:    cobra.ExactArgs(1),
 	}
 	f := flags(c)
-	f.text("batch", "the batch's name (default: the file's name)", func(s *config.Settings) *string { return &s.Batch })
-	f.list("accounts", "only rows of these accounts, separated by commas", func(s *config.Settings) *[]string { return &s.Accounts })
-	f.text("rules", "a file of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
+	f.text("batch", "the batch's `NAME` (default: the file's name)", func(s *config.Settings) *string { return &s.Batch })
+	f.list("accounts", "a", "take only the rows of these accounts, as `a,b`", func(s *config.Settings) *[]string { return &s.Accounts })
+	f.text("rules", "a `FILE` of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
 	asJSON := c.Flags().Bool("json", false, "print the counts as JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		s, err := a.settings(c, f)
@@ -176,7 +253,7 @@ func (a *app) bring(ctx context.Context, s config.Settings, path string, store *
 	if err != nil {
 		return ledger.ImportReport{}, err
 	}
-	return intake{path: path, settings: s, rules: r, notice: func(text string) { fmt.Fprintln(a.err, path+": "+text) }}.into(ctx, store)
+	return intake{path: path, settings: s, rules: r, now: a.now(), notice: func(text string) { fmt.Fprintln(a.err, path+": "+text) }}.into(ctx, store)
 }
 
 func sayImport(rep ledger.ImportReport) string {
@@ -194,13 +271,15 @@ func (a *app) exportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "write a batch as csv, json or html",
-		Long: `Writes all jobs of a batch. csv is the earlier orchestrator's progress.csv with its 15 columns and its four statuses;
-json has one job a line, as 'reelpass jobs --json'; html is one self-contained page.`,
-		Args: cobra.NoArgs,
+		Long: `Writes all jobs of a batch. csv is the earlier orchestrator's progress.csv with
+its 15 columns and its four statuses (pending, claimed, success, failed); json
+has one job a line, as 'reelpass jobs --json'; html is one self-contained page.`,
+		Example: "  reelpass export > progress.csv\n  reelpass export --format html -o report.html",
+		Args:    cobra.NoArgs,
 	}
-	format := c.Flags().String("format", "csv", "csv, json or html")
-	out := c.Flags().StringP("out", "o", "", "write to this file instead of stdout (only replaced when complete)")
-	c.Flags().String("batch", "", "the batch (default: the latest)")
+	format := c.Flags().String("format", "csv", "`csv`, json or html")
+	out := c.Flags().StringP("out", "o", "", "write to `FILE` instead of stdout; it is only replaced when complete")
+	c.Flags().String("batch", "", batchHelp)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
 			batch, err := batchOf(ctx, c, s, store)
@@ -224,7 +303,10 @@ json has one job a line, as 'reelpass jobs --json'; html is one self-contained p
 			if *out == "" {
 				return write(a.out)
 			}
-			return writeWhole(*out, write)
+			if err := writeWhole(*out, write); err != nil {
+				return fmt.Errorf("export to %s: %w", *out, err)
+			}
+			return nil
 		})
 	}
 	return c
@@ -234,7 +316,8 @@ json has one job a line, as 'reelpass jobs --json'; html is one self-contained p
 func writeWhole(path string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".reelpass-*")
 	if err != nil {
-		return err
+		// The name of a file that never was would only confuse.
+		return hinted{plainCause(err), "check that the folder exists and may be written"}
 	}
 	err = errors.Join(write(f), f.Sync(), f.Close())
 	if err == nil {

@@ -23,15 +23,16 @@ func (a *app) classifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "classify [FILE]",
 		Short: "judge messages: whose trouble, of which kind, by which rule",
-		Long: `Reads one message a line from FILE or stdin, or with --jsonl one JSON object a line with "text" and optionally "id",
-"source" (screen, tool, http, exit, worker) and "code". Prints the verdict of each, in order.`,
+		Long: `Reads one message a line from FILE or stdin, or with --jsonl one JSON object a
+line with "text" and where known "id", "source" (screen, tool, http, exit,
+worker) and "code". Prints the verdict of each, in order.`,
 		Example: "  echo 'adb: device offline' | reelpass classify\n  reelpass classify --jsonl --json messages.jsonl",
 		Args:    cobra.MaximumNArgs(1),
 	}
 	f := flags(c)
-	f.text("rules", "a file of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
-	jsonl := c.Flags().Bool("jsonl", false, "input is JSON lines")
-	asJSON := c.Flags().Bool("json", false, "print JSON lines")
+	f.text("rules", "a `FILE` of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
+	jsonl := c.Flags().Bool("jsonl", false, "the input is one JSON object a line")
+	asJSON := c.Flags().Bool("json", false, "print one JSON object a line")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		s, err := a.settings(c, f)
 		if err != nil {
@@ -41,7 +42,7 @@ func (a *app) classifyCommand() *cobra.Command {
 		if len(args) == 1 {
 			file, err := os.Open(args[0])
 			if err != nil {
-				return usageError{err}
+				return cannotRead("messages", args[0], err)
 			}
 			defer file.Close()
 			in, name = file, args[0]
@@ -142,8 +143,8 @@ func (a *app) rulesCommand() *cobra.Command {
 	test := &cobra.Command{Use: "test", Short: "judge every case of every rule; exit 1 when one is judged wrong", Args: cobra.NoArgs}
 	for _, sub := range []*cobra.Command{list, test} {
 		f := flags(sub)
-		f.text("rules", "a file of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
-		asJSON := sub.Flags().Bool("json", false, "print JSON lines")
+		f.text("rules", "a `FILE` of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
+		asJSON := sub.Flags().Bool("json", false, "print one JSON object a line")
 		sub.RunE = func(c *cobra.Command, _ []string) error {
 			s, err := a.settings(c, f)
 			if err != nil {
@@ -158,6 +159,9 @@ func (a *app) rulesCommand() *cobra.Command {
 	c.AddCommand(list, test)
 	return c
 }
+
+// list is a list that JSON never shows as null.
+func list[T any](l []T) []T { return append([]T{}, l...) }
 
 func (a *app) listRules(s config.Settings, asJSON bool) error {
 	rs, err := rules(s)
@@ -175,7 +179,7 @@ func (a *app) listRules(s config.Settings, asJSON bool) error {
 				Texts   []string      `json:"texts"`
 				Match   string        `json:"match"`
 				Why     string        `json:"why"`
-			}{verdictLine{r.ID, r.Category, r.Type, r.ID}, i + 1, r.File, r.Sources, r.Codes, r.Texts, r.Match, r.Why})
+			}{verdictLine{r.ID, r.Category, r.Type, r.ID}, i + 1, r.File, list(r.Sources), list(r.Codes), list(r.Texts), r.Match, r.Why})
 		} else {
 			_, err = fmt.Fprintf(a.out, "%3d  %-14s %-16s %-32s %s\n", i+1, r.Category, dash(r.Type), r.ID, r.File)
 		}

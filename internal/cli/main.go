@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -60,16 +61,56 @@ type app struct {
 // Main runs the program and returns its exit code.
 func Main(args []string, getenv func(string) string, in io.Reader, out, errw io.Writer) int {
 	a := &app{arg0: args[0], getenv: getenv, in: in, out: out, err: errw, now: time.Now}
-	root := a.root()
-	root.SetArgs(oldWords(args[1:]))
+	root, words := a.root(), oldWords(args[1:])
+	root.SetArgs(words)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errw)
-	err := root.ExecuteContext(context.Background())
+	err := knownCommand(root, words)
+	if err == nil {
+		err = root.ExecuteContext(context.Background())
+	}
 	if err == nil {
 		return a.code
 	}
 	return a.report(err)
+}
+
+// knownCommand says which command was perhaps meant where there is none of that name.
+func knownCommand(root *cobra.Command, words []string) error {
+	if len(words) > 0 && strings.HasPrefix(words[0], cobra.ShellCompRequestCmd) {
+		return nil // the shell asks, not a person
+	}
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	_, rest, err := root.Find(words)
+	if err == nil {
+		return nil
+	}
+	hint := "see 'reelpass --help'"
+	if i := slices.IndexFunc(rest, func(w string) bool { return !strings.HasPrefix(w, "-") }); i >= 0 {
+		if _, err := os.Stat(rest[i]); err == nil {
+			hint = "did you mean 'reelpass run " + rest[i] + "'?"
+		} else if like := root.SuggestionsFor(rest[i]); len(like) > 0 {
+			hint = "did you mean 'reelpass " + like[0] + "'? " + hint
+		}
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return hinted{usage("%s", first), hint}
+}
+
+// cannotRead is the caller's mistake of naming a file that is not there or may not be read.
+func cannotRead(what, path string, err error) error {
+	return hinted{usage("%s %s: %w", what, path, plainCause(err)), "check the name; it is looked for from the folder in which reelpass was started"}
+}
+
+// plainCause is what the operating system said, without the call and the file it was said of.
+func plainCause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // oldWords translates the earlier orchestrator's flags: `--run` and `--status` were what commands are now.
@@ -111,6 +152,8 @@ func hintFor(err error) string {
 	switch {
 	case errors.As(err, &h):
 		return h.hint
+	case errors.Is(err, reel.ErrNotFound):
+		return "'reelpass status --all' lists the batches, 'reelpass jobs' a batch's jobs, 'reelpass accounts' the held accounts"
 	case errors.As(err, &taken):
 		return "watch it with 'reelpass status'; stop it with Ctrl-C there, or lend it workers with 'reelpass worker'"
 	case errors.As(err, &file):
@@ -134,9 +177,10 @@ func (a *app) root() *cobra.Command {
 		Short: "publish batches of Reels in passes: never twice, nothing lost",
 		Long: `reelpass publishes batches of Reels to accounts you own or manage.
 
-It tries every job with isolated workers, says of each failure whose trouble it was, sets broken
-accounts aside, retries infrastructure hiccups in later passes, and stops when all is posted or
-nothing may be tried again. What it knows is in one ledger file; kill it and run it again.`,
+It tries every job with isolated workers, says of each failure whose trouble it
+was, sets broken accounts aside, retries infrastructure hiccups in later passes,
+and stops when all is posted or nothing may be tried again. What it knows is in
+one ledger file; kill it and run it again.`,
 		Example: `  reelpass run posts.csv                    run a batch, or resume it
   reelpass status                           where it stands
   reelpass jobs --state in_doubt            what waits for you
@@ -148,12 +192,12 @@ nothing may be tried again. What it knows is in one ledger file; kill it and run
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hinted{usageError{err}, "see '" + c.CommandPath() + " --help'"}
 	})
-	root.PersistentFlags().String("config", "", "settings file (default reelpass.yaml where it exists)")
-	root.PersistentFlags().String("db", "", "the ledger (default .reelpass/ledger.db)")
+	root.PersistentFlags().String("config", "", "settings `FILE` (default reelpass.yaml where it exists)")
+	root.PersistentFlags().String("db", "", "the ledger's `FILE` (default .reelpass/ledger.db)")
 	root.AddCommand(
 		a.runCommand(), a.workerCommand(), a.importCommand(), a.exportCommand(), a.statusCommand(), a.jobsCommand(), a.explainCommand(),
 		a.classifyCommand(), a.rulesCommand(), a.accountsCommand(), a.resolveCommand(), a.retryCommand(), a.cancelCommand(),
-		a.pauseCommand(), a.resumeCommand(), a.doctorCommand(), a.publisherCommand(),
+		a.pauseCommand(), a.resumeCommand(), a.doctorCommand(), a.publisherCommand(), settingsTopic(),
 	)
 	for _, c := range root.Commands() {
 		strictArgs(c)
@@ -174,6 +218,14 @@ func strictArgs(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		strictArgs(sub)
 	}
+}
+
+// count is a number with its noun.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func version() string {

@@ -33,6 +33,7 @@ type publisher struct {
 
 // publisher checks the chosen publisher before anything is begun, and says how its workers are made.
 func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher, l *logs) (publisher, error) {
+	secrets := secretsOf(os.Environ())
 	switch s.Publisher {
 	case config.PublisherCommand:
 		cfg := command.Config{
@@ -43,7 +44,7 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 			return publisher{}, usageError{err}
 		}
 		make := func(id int) *command.Worker {
-			return command.New(cfg, command.Options{Launcher: launch, Log: l.worker(id), Mark: mark})
+			return command.New(cfg, command.Options{Launcher: launch, Log: l.worker(id), Mark: mark, Secrets: secrets})
 		}
 		return publisher{
 			worker: func(id int) runner.Worker { return make(id) },
@@ -58,7 +59,7 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 			look: s.Rehearsal.World != "",
 			worker: func(id int) runner.Worker {
 				return worker.NewClient(worker.Options{
-					Argv: argv, Launcher: launch, Timeout: s.JobTimeout.Std(), Log: l.worker(id), Mark: mark,
+					Argv: argv, Launcher: launch, Timeout: s.JobTimeout.Std(), Log: l.worker(id), Mark: mark, Secrets: secrets,
 				})
 			},
 		}, nil

@@ -29,53 +29,70 @@ var (
 )
 
 // runFlags are the flags of run, with the defaults that the settings have.
-func runFlags(c *cobra.Command) *flagSet {
+func runFlags(c *cobra.Command, batch string) *flagSet {
+	c.Flags().SortFlags = false // what is used most stands first
 	f, d := flags(c), config.Default()
-	f.number("workers", d.Workers, "worker processes side by side", func(s *config.Settings) *int { return &s.Workers })
-	f.number("slots", d.Slots, "jobs at once per worker", func(s *config.Settings) *int { return &s.Slots })
-	f.text("publisher", "who carries a job out: command or rehearsal", func(s *config.Settings) *string { return &s.Publisher })
-	f.text("batch", "the batch's name (default: the posts file's name, or the latest batch)", func(s *config.Settings) *string { return &s.Batch })
-	f.text("rules", "a file of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
+	f.number("workers", "w", d.Workers, "worker processes side by side", func(s *config.Settings) *int { return &s.Workers })
+	f.number("slots", "", d.Slots, "jobs at once per worker", func(s *config.Settings) *int { return &s.Slots })
+	f.text("publisher", "who carries a job out, by `NAME`: command (your own program) or rehearsal", func(s *config.Settings) *string { return &s.Publisher })
+	f.text("batch", "the batch's `NAME` (default: "+batch+")", func(s *config.Settings) *string { return &s.Batch })
+	f.text("rules", "a `FILE` of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
 	f.duration("job-timeout", d.JobTimeout, "a worker without progress for so long is killed", func(s *config.Settings) *config.Duration { return &s.JobTimeout })
-	f.is("allow-repost", "the same video may go to the same account again", true, func(s *config.Settings) *bool { return &s.AllowRepost })
+	f.is("allow-repost", "publish a video again on an account that has it already", true, func(s *config.Settings) *bool { return &s.AllowRepost })
 	return f
 }
 
 // retryFlags are the flags of the passes; only the run that leads has them.
 func retryFlags(f *flagSet) {
 	d := config.Default()
-	f.number("max-passes", d.MaxPasses, "passes over the batch; 1 means no retry", func(s *config.Settings) *int { return &s.MaxPasses })
+	f.number("max-passes", "", d.MaxPasses, "passes over the batch; 1 means no retry", func(s *config.Settings) *int { return &s.MaxPasses })
 	f.duration("retry-delay", d.RetryDelay, "wait between two passes (without a unit: seconds)", func(s *config.Settings) *config.Duration { return &s.RetryDelay })
-	f.number("infra-retry-limit", d.InfraRetryLimit, "infrastructure failures allowed per job (3 means two retries)", func(s *config.Settings) *int { return &s.InfraRetryLimit })
-	f.number("unknown-retry-limit", d.UnknownRetryLimit, "unknown failures allowed per job", func(s *config.Settings) *int { return &s.UnknownRetryLimit })
-	f.number("max-attempts-per-job", d.MaxAttemptsPerJob, "attempts of any ending allowed per job, the first included", func(s *config.Settings) *int { return &s.MaxAttemptsPerJob })
+	f.number("infra-retry-limit", "", d.InfraRetryLimit, "infrastructure failures allowed per job (3 means two retries)", func(s *config.Settings) *int { return &s.InfraRetryLimit })
+	f.number("unknown-retry-limit", "", d.UnknownRetryLimit, "unknown failures allowed per job", func(s *config.Settings) *int { return &s.UnknownRetryLimit })
+	f.number("max-attempts-per-job", "", d.MaxAttemptsPerJob, "attempts of any ending allowed per job, the first included", func(s *config.Settings) *int { return &s.MaxAttemptsPerJob })
 	f.is("no-retry-unknown", "do not retry failures that no rule knows", false, func(s *config.Settings) *bool { return &s.RetryUnknown })
 	f.is("no-account-hold", "an account verdict sets aside its own job only", false, func(s *config.Settings) *bool { return &s.AccountHold })
-	f.list("accounts", "import only rows of these accounts, separated by commas", func(s *config.Settings) *[]string { return &s.Accounts })
-	f.text("state-file", "take jobs from the earlier orchestrator's scheduler_state.json", func(s *config.Settings) *string { return &s.StateFile })
+	f.list("accounts", "a", "take from the file only the rows of these accounts, as `a,b`", func(s *config.Settings) *[]string { return &s.Accounts })
+	f.text("state-file", "take jobs from `FILE`, the earlier orchestrator's scheduler_state.json", func(s *config.Settings) *string { return &s.StateFile })
 }
 
 func (a *app) runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run [POSTS.csv]",
 		Short: "run a batch in passes to its end, or resume it",
-		Long: `Runs a batch: every pending job is tried once in a pass; what failed for a passing reason is tried again in the next
-pass; broken accounts and bad content are set aside. With a posts file its new jobs are added first; without one the
-latest batch is resumed. Ctrl-C once: running posts finish, nothing new starts. Twice: workers are killed, and what is
-known is still recorded. Whatever happens, the next run continues where this one was cut.
+		Long: `Runs a batch: every pending job is tried once in a pass; what failed for a
+passing reason is tried again in the next pass; broken accounts and bad content
+are set aside. With a posts file its new jobs are added first; without one the
+latest batch is resumed. Whatever happens, the next run continues where this
+one was cut.
+
+POSTS.csv is a UTF-8 file with a header line: account,video_path,caption, and
+where wanted job_id and publish_at. Who publishes is chosen in reelpass.yaml
+('reelpass help settings') or with --publisher.
 
 Retry behaviour:
   - Default: 5 passes, 5 attempts per job, 30 s between two passes
-  - Infrastructure failures (adb timeout, Appium crash, network) are retried, up to 3 failures per job
-  - Unknown failures are retried, up to 2 failures per job (--no-retry-unknown: never)
-  - Account failures (suspended, logged out, captcha) are never retried; the account is held until a person
-    releases it ('reelpass accounts release')
+  - Infrastructure failures (adb timeout, Appium crash, network) are retried,
+    up to 3 failures per job
+  - Unknown failures are retried, up to 2 failures per job
+    (--no-retry-unknown: never)
+  - Account failures (suspended, logged out, captcha) are never retried; the
+    account is held until a person releases it ('reelpass accounts release')
   - Content failures (bad video, copyright) are never retried
-  - A post that began and whose outcome is not known is in doubt: looked up, never simply repeated
+  - A post that began and whose outcome is not known is in doubt: it is looked
+    up where the publisher can, and never simply repeated
   - --max-passes 1 turns retries off
 
-Exit codes: 0 all_complete, 1 could not run, 2 usage or bad input, 3 only_non_retryable, 4 max_passes_reached,
-130 interrupted, 143 terminated.`,
+Ctrl-C once: running posts finish, nothing new starts. Twice: workers are
+killed, and what is known is still recorded.
+
+Exit codes:
+  0    all_complete: every job is posted
+  1    could not run; the message says why
+  2    wrong usage or bad input; nothing was begun
+  3    only_non_retryable: what is left waits for a person
+  4    max_passes_reached: what is left could be tried again
+  130  interrupted (Ctrl-C); 143 terminated. The next run continues`,
 		Example: `  reelpass run posts.csv --workers 3                        3 workers, 5 passes
   reelpass run posts.csv --max-passes 10 --max-attempts-per-job 3
   reelpass run posts.csv --retry-delay 60                   a minute between passes
@@ -83,7 +100,7 @@ Exit codes: 0 all_complete, 1 could not run, 2 usage or bad input, 3 only_non_re
   reelpass run posts.csv --publisher rehearsal              try it out: nothing is published`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	f := runFlags(c)
+	f := runFlags(c, "the posts file's name, or the latest batch")
 	retryFlags(f)
 	asJSON := c.Flags().Bool("json", false, "print events, one JSON object a line")
 	verbose := c.Flags().BoolP("verbose", "v", false, "print claims and steps as well")
@@ -99,8 +116,8 @@ Exit codes: 0 all_complete, 1 could not run, 2 usage or bad input, 3 only_non_re
 			}
 			file = args[0]
 		}
-		if len(s.Accounts) > 0 && file == "" {
-			return usage("--accounts chooses rows while a file is imported; there is no file")
+		if c.Flags().Changed("accounts") && file == "" {
+			return hinted{usage("--accounts chooses rows while a file is imported; there is no file"), "give the posts file as well"}
 		}
 		return a.run(c, s, file, runView{json: *asJSON, verbose: *verbose})
 	}
@@ -122,21 +139,26 @@ func (a *app) run(c *cobra.Command, s config.Settings, file string, v runView) (
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	batch := s.Batch
+	batch, added := s.Batch, (*reel.Event)(nil)
 	if file != "" {
 		rep, err := a.bring(ctx, s, file, store)
 		if err != nil {
 			return err
 		}
 		batch = rep.Batch
-		if !v.json {
+		if v.json {
+			added = &reel.Event{At: a.now().UTC(), Kind: reel.EventImported, Batch: batch, Count: rep.Added}
+		} else {
 			fmt.Fprintln(a.out, sayImport(rep))
 		}
 	} else if batch, err = batchOf(ctx, c, s, store); err != nil {
 		return err
 	}
 	show := a.show(v)
-	r := w.runner(store, s, batch, show.See)
+	if added != nil {
+		show.See(*added)
+	}
+	r := w.runner(store, s, batch, show.goesOn(ctx, store, batch))
 	signals := watchSignals(r.Stop, func(n int, sig os.Signal) {
 		text := sig.String() + ": running posts finish, nothing new starts; once more to kill the workers"
 		if n > 1 {
@@ -184,7 +206,7 @@ func (a *app) advise(result reel.Result, store *ledger.Store, batch string) {
 		hints = append(hints, fmt.Sprintf("%d in doubt: look at the account, then 'reelpass resolve JOB --posted' or '--not-posted' (list them: reelpass jobs --state in_doubt)", st.Totals.InDoubt))
 	}
 	if holds, err := store.Holds(context.Background(), false); err == nil && len(holds) > 0 {
-		hints = append(hints, fmt.Sprintf("%d accounts are held: 'reelpass accounts' says why, 'reelpass accounts release NAME' gives one back", len(holds)))
+		hints = append(hints, fmt.Sprintf("%s held: 'reelpass accounts' says why, 'reelpass accounts release NAME' gives one back", count(len(holds), "account is", "accounts are")))
 	}
 	if st.Totals.Exhausted+st.Totals.OutOfPasses > 0 && result != reel.Interrupted {
 		hints = append(hints, "'reelpass retry --state exhausted,out_of_passes' returns jobs that used up their limits; then run again")
@@ -276,6 +298,21 @@ func (a *app) show(v runView) shown {
 	return shown{con, func() { close(done); wg.Wait() }}
 }
 
+// goesOn shows events, and after the run's start which pass it finds open: a pass is announced only when it is opened.
+func (s shown) goesOn(ctx context.Context, store *ledger.Store, batch string) func(reel.Event) {
+	st, err := store.Status(ctx, batch)
+	n := len(st.Passes)
+	if err != nil || n == 0 || !st.Passes[n-1].EndedAt.IsZero() {
+		return s.See // a ledger that cannot be read will be told by whoever needs it
+	}
+	return func(e reel.Event) {
+		s.See(e)
+		if e.Kind == reel.EventRunStarted {
+			s.See(reel.Event{At: e.At, Kind: reel.EventNotice, Batch: batch, Pass: st.Passes[n-1].Pass, Text: fmt.Sprintf("pass %d was cut short and goes on", st.Passes[n-1].Pass)})
+		}
+	}
+}
+
 // Close ends the ticker and takes the live line away.
 func (s shown) Close() error {
 	s.stop()
@@ -320,12 +357,14 @@ func (a *app) workerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "worker",
 		Short: "lend this machine's workers to a batch that another run leads",
-		Long: `Claims and executes jobs of a batch beside the run that leads it, from the same ledger, until the batch is finished.
-The limits are the leader's. Ctrl-C works as in 'reelpass run'.`,
+		Long: `Claims and executes jobs of a batch beside the run that leads it, from the same
+ledger, until the batch is finished. The limits are those of that run. Ctrl-C
+works as in 'reelpass run'. Exit code 0 when the batch is finished, 130 or 143
+when it was stopped before.`,
 		Example: "  reelpass worker --workers 10 --publisher command",
 		Args:    cobra.NoArgs,
 	}
-	f := runFlags(c)
+	f := runFlags(c, "the latest")
 	asJSON := c.Flags().Bool("json", false, "print events, one JSON object a line")
 	verbose := c.Flags().BoolP("verbose", "v", false, "print claims and steps as well")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
@@ -361,7 +400,7 @@ func (a *app) lend(c *cobra.Command, s config.Settings, w *workshop, v runView) 
 	s.RetryUnknown, s.AccountHold = st.Limits.RetryUnknown, st.Limits.AccountHold
 	show := a.show(v)
 	if !v.json {
-		fmt.Fprintf(a.out, "lending %d workers to batch %s\n", s.Workers*s.Slots, batch)
+		fmt.Fprintf(a.out, "lending %s to batch %s\n", count(s.Workers*s.Slots, "worker", "workers"), console.Clean(batch))
 	}
 	r := w.runner(store, s, batch, show.See)
 	r.Limits = st.Limits

@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"reelpass/internal/console"
 	"reelpass/internal/fault"
 	"reelpass/internal/ledger"
+	"reelpass/internal/reel"
 )
 
 // flagSet collects flags that override settings: a flag counts only when it was given.
@@ -34,9 +37,29 @@ func (f *flagSet) given(name string, do func(*config.Settings) error) {
 	})
 }
 
-func (f *flagSet) number(name string, def int, help string, at func(*config.Settings) *int) {
-	v := f.c.Flags().Int(name, def, help)
-	f.given(name, func(s *config.Settings) error { *at(s) = *v; return nil })
+func (f *flagSet) number(name, short string, def int, help string, at func(*config.Settings) *int) {
+	v := whole(def)
+	f.c.Flags().VarP(&v, name, short, help)
+	f.given(name, func(s *config.Settings) error { *at(s) = int(v); return nil })
+}
+
+// whole is a number on the command line; it says what it wants in words.
+type whole int
+
+// String is the number.
+func (w *whole) String() string { return strconv.Itoa(int(*w)) }
+
+// Type names the kind of value in help.
+func (w *whole) Type() string { return "number" }
+
+// Set reads the number.
+func (w *whole) Set(text string) error {
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		return fmt.Errorf("want a whole number")
+	}
+	*w = whole(n)
+	return nil
 }
 
 func (f *flagSet) text(name, help string, at func(*config.Settings) *string) {
@@ -50,8 +73,8 @@ func (f *flagSet) duration(name string, def config.Duration, help string, at fun
 	f.given(name, func(s *config.Settings) error { *at(s) = v; return nil })
 }
 
-func (f *flagSet) list(name, help string, at func(*config.Settings) *[]string) {
-	v := f.c.Flags().StringSlice(name, nil, help)
+func (f *flagSet) list(name, short, help string, at func(*config.Settings) *[]string) {
+	v := f.c.Flags().StringSliceP(name, short, nil, help)
 	f.given(name, func(s *config.Settings) error { *at(s) = *v; return nil })
 }
 
@@ -77,7 +100,7 @@ func (a *app) settings(c *cobra.Command, f *flagSet) (config.Settings, error) {
 	case errors.Is(err, fs.ErrNotExist) && !named:
 		data = nil
 	case err != nil:
-		return config.Settings{}, usage("settings: %w", err)
+		return config.Settings{}, cannotRead("settings file", path, err)
 	}
 	s, err := config.Load(path, data, a.getenv)
 	if err != nil {
@@ -128,7 +151,11 @@ func batchOf(ctx context.Context, c *cobra.Command, s config.Settings, store *le
 	if s.Batch != "" {
 		return s.Batch, nil
 	}
-	return store.Latest(ctx)
+	name, err := store.Latest(ctx)
+	if errors.Is(err, reel.ErrNotFound) {
+		return "", hinted{usage("%s: there is no batch in it yet", s.DB), "start with 'reelpass run POSTS.csv' or 'reelpass import POSTS.csv'"}
+	}
+	return name, err
 }
 
 // rules are the built-in ones, or with the user's file before or instead of them.
@@ -138,7 +165,7 @@ func rules(s config.Settings) (*fault.Rules, error) {
 	}
 	data, err := os.ReadFile(s.Rules)
 	if err != nil {
-		return nil, usage("rules: %w", err)
+		return nil, cannotRead("rules file", s.Rules, err)
 	}
 	own, err := fault.Parse(s.Rules, data)
 	if err != nil {
@@ -158,4 +185,30 @@ func (a *app) look() console.Options {
 		}
 	}
 	return o
+}
+
+// settingsTopic is `reelpass help settings`: what reelpass.yaml may hold.
+func settingsTopic() *cobra.Command {
+	var b strings.Builder
+	b.WriteString(`Settings come from the command's flags, over REELPASS_ variables of the
+environment, over reelpass.yaml (or the file of --config), over the defaults.
+A duration without a unit is seconds. A dot stands for a section:
+
+  publisher: command                      publisher: rehearsal
+  command:                                rehearsal:
+    run: [python3, post_one.py]             script: script.json
+    timeout: 600                            latency: 200ms
+
+The variable of workers is REELPASS_WORKERS, that of command.timeout is
+REELPASS_COMMAND_TIMEOUT; lists are separated by commas there.
+
+`)
+	for _, k := range config.Keys() {
+		fmt.Fprintf(&b, "  %-22s %s", k.Name, k.Help)
+		if k.Default != "" {
+			fmt.Fprintf(&b, " (default %s)", k.Default)
+		}
+		b.WriteString("\n")
+	}
+	return &cobra.Command{Use: "settings", Short: "what reelpass.yaml and the environment may set", Long: strings.TrimRight(b.String(), "\n")}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,11 +22,14 @@ func (a *app) statusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status [BATCH]",
 		Short: "where a batch stands",
-		Long: `Shows a batch's state, its passes and its totals: the latest batch, or the one named. Totals count every job once by its state;
-a pass counts its own attempts alone.`,
-		Args: cobra.MaximumNArgs(1),
+		Long: `Shows a batch's state, its passes and its totals: the latest batch, or the one
+named. Totals count every job once by its state; a pass counts its own attempts
+alone. The state is idle (never run), running, waiting (between two passes),
+paused, finished, or interrupted (the next run continues it).`,
+		Example: "  reelpass status\n  reelpass status launch --json",
+		Args:    cobra.MaximumNArgs(1),
 	}
-	c.Flags().String("batch", "", "the batch (default: the latest)")
+	c.Flags().String("batch", "", batchHelp)
 	asJSON := c.Flags().Bool("json", false, "print JSON")
 	all := c.Flags().Bool("all", false, "every batch of the ledger")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -80,11 +84,12 @@ func (a *app) jobsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "jobs",
 		Short: "list a batch's jobs",
+		Long:  "Lists the jobs of a batch in the order of their files.\n\n" + selectionHelp(),
 		Example: `  reelpass jobs --state in_doubt
   reelpass jobs --reason account_hold --json`,
 		Args: cobra.NoArgs,
 	}
-	c.Flags().String("batch", "", "the batch (default: the latest)")
+	c.Flags().String("batch", "", batchHelp)
 	sel := selection(c)
 	asJSON := c.Flags().Bool("json", false, "print one JSON object a line")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -109,6 +114,8 @@ func (a *app) jobsCommand() *cobra.Command {
 	return c
 }
 
+const batchHelp = "the batch's `NAME` (default: the latest)"
+
 // selector is the flags that choose jobs.
 type selector struct {
 	states          []string
@@ -117,10 +124,35 @@ type selector struct {
 
 func selection(c *cobra.Command) *selector {
 	s := &selector{}
-	c.Flags().StringSliceVar(&s.states, "state", nil, "only jobs in these states, separated by commas: "+join(reel.States()))
-	c.Flags().StringVar(&s.reason, "reason", "", "only jobs with this reason: "+join(reel.Reasons()))
-	c.Flags().StringVar(&s.account, "account", "", "only jobs of this account")
+	c.Flags().StringSliceVar(&s.states, "state", nil, "only jobs in these states, as `a,b`")
+	c.Flags().StringVar(&s.reason, "reason", "", "only jobs with this `REASON`")
+	c.Flags().StringVar(&s.account, "account", "", "only jobs of this `ACCOUNT`")
 	return s
+}
+
+// selectionHelp lists what --state and --reason take.
+func selectionHelp() string {
+	return "States:  " + hang(join(reel.States()), 9) + "\nReasons: " + hang(join(reel.Reasons()), 9)
+}
+
+// hang breaks words into lines of 80, the second and later ones indented.
+func hang(text string, indent int) string {
+	var b strings.Builder
+	column := indent
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case column+1+len(word) > 80:
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			column = indent
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
 }
 
 func (s *selector) empty() bool { return len(s.states) == 0 && s.reason == "" && s.account == "" }
@@ -160,9 +192,13 @@ func (a *app) explainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain JOB",
 		Short: "one job's whole story: attempts, evidence, rules, decisions, and what happens next",
-		Args:  cobra.ExactArgs(1),
+		Long: `Tells everything about one job: where it stands and why, each attempt with what
+was seen, the rule that judged it and the decision that followed, the journal,
+and what happens next.`,
+		Example: "  reelpass explain job-7",
+		Args:    cobra.ExactArgs(1),
 	}
-	c.Flags().String("batch", "", "the batch (default: the latest)")
+	c.Flags().String("batch", "", batchHelp)
 	asJSON := c.Flags().Bool("json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
@@ -176,7 +212,11 @@ func (a *app) explainCommand() *cobra.Command {
 			}
 			next := plan.Outlook(st.Record, st.Held, st.Limits, st.LastPass)
 			if !*asJSON {
-				return console.Explain(a.out, st.Record, st.Attempts, st.Events, next, a.look())
+				err := console.Explain(a.out, st.Record, st.Attempts, st.Events, next, a.look())
+				if hint := wayOut(st.Record, st.Held); err == nil && hint != "" {
+					fmt.Fprintln(a.err, "hint: "+hint)
+				}
+				return err
 			}
 			line, err := posts.JSONLine(st.Record)
 			if err != nil {
@@ -190,13 +230,36 @@ func (a *app) explainCommand() *cobra.Command {
 	return c
 }
 
+// wayOut is the command by which a person moves a job that the machine does not touch, empty where there is none.
+func wayOut(r reel.Record, held bool) string {
+	job, account := console.Clean(string(r.ID)), console.Clean(r.Account)
+	switch r.State {
+	case reel.InDoubt:
+		return fmt.Sprintf("look at the account, then 'reelpass resolve %s --posted' or 'reelpass resolve %s --not-posted'", job, job)
+	case reel.SetAside, reel.Exhausted, reel.OutOfPasses, reel.Cancelled:
+		switch {
+		case r.Reason == reel.ReasonAccountHold:
+			return fmt.Sprintf("'reelpass accounts release %s' returns it", account)
+		case held:
+			return fmt.Sprintf("'reelpass accounts release %s', then 'reelpass retry %s' returns it", account, job)
+		case r.Reason == reel.ReasonDuplicate:
+			return fmt.Sprintf("'reelpass retry %s', then 'reelpass run --allow-repost' publishes it again", job)
+		}
+		return fmt.Sprintf("'reelpass retry %s' returns it to the next pass with fresh limits", job)
+	case reel.Pending, reel.Running, reel.Publishing, reel.Succeeded, reel.Failed:
+	}
+	return ""
+}
+
 func (a *app) accountsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "accounts",
 		Short: "list held accounts; hold and release them",
-		Long: `Without a subcommand: the accounts that are held, since when and why, and how many jobs wait for their release.
-After an account verdict nothing touches the account until a person has looked and released it.`,
-		Args: cobra.NoArgs,
+		Long: `Without a subcommand: the accounts that are held, since when and why, and how
+many jobs wait for their release. After an account verdict nothing touches the
+account until a person has looked and released it.`,
+		Example: "  reelpass accounts\n  reelpass accounts release studio.nord",
+		Args:    cobra.NoArgs,
 	}
 	asJSON := c.Flags().Bool("json", false, "print one JSON object a line")
 	all := c.Flags().Bool("all", false, "holds of the past as well")
@@ -223,15 +286,21 @@ After an account verdict nothing touches the account until a person has looked a
 		Short: "release accounts: their waiting jobs return to the next pass",
 		Args:  cobra.MinimumNArgs(1),
 	}
+	release.Long = `Releases accounts that a person has looked at: the jobs that waited for them
+return to the next pass. The job whose verdict caused the hold stays set aside:
+return it with --with-cause, or later with 'reelpass retry'.`
 	cause := release.Flags().Bool("with-cause", false, "return also the job whose verdict caused the hold")
 	release.RunE = func(c *cobra.Command, args []string) error {
 		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
 			for _, name := range args {
 				n, err := store.ReleaseAccount(ctx, name, a.person(), *cause)
+				if errors.Is(err, reel.ErrNotFound) {
+					return hinted{usage("account %q is not held", name), "'reelpass accounts' lists the held accounts"}
+				}
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(a.out, "%s released: %d jobs return\n", name, n)
+				fmt.Fprintf(a.out, "%s released: %s\n", console.Clean(name), count(n, "job returns", "jobs return"))
 			}
 			return nil
 		})
@@ -241,10 +310,10 @@ After an account verdict nothing touches the account until a person has looked a
 	hold.RunE = func(c *cobra.Command, args []string) error {
 		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
 			for _, name := range args {
-				if err := store.HoldAccount(ctx, name, a.person(), *why); err != nil {
+				if err := store.HoldAccount(ctx, name, a.person(), reel.Scrub(*why)); err != nil {
 					return err
 				}
-				fmt.Fprintf(a.out, "%s held\n", name)
+				fmt.Fprintf(a.out, "%s held\n", console.Clean(name))
 			}
 			return nil
 		})

@@ -17,13 +17,14 @@ func (a *app) resolveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resolve JOB (--posted | --not-posted)",
 		Short: "say whether an in-doubt job is posted, after you have looked",
-		Long: `An in-doubt job may be posted: its share began, and its outcome is not known. Look at the account, then say what you saw.
---posted ends the job as succeeded. --not-posted counts its attempt as a failure, and its limits decide whether the next
-pass tries it again: say it only when you are sure.`,
+		Long: `An in-doubt job may be posted: its share began, and its outcome is not known.
+Look at the account, then say what you saw. --posted ends the job as succeeded.
+--not-posted counts its attempt as a failure, and its limits decide whether the
+next pass tries it again: say it only when you are sure.`,
 		Example: "  reelpass resolve job-7 --posted --url https://www.instagram.com/reel/...\n  reelpass resolve job-8 --not-posted",
 		Args:    cobra.ExactArgs(1),
 	}
-	c.Flags().String("batch", "", "the batch (default: the latest)")
+	c.Flags().String("batch", "", batchHelp)
 	posted := c.Flags().Bool("posted", false, "it is posted")
 	absent := c.Flags().Bool("not-posted", false, "it is certainly not posted")
 	url := c.Flags().String("url", "", "with --posted: where the post is")
@@ -56,25 +57,28 @@ pass tries it again: say it only when you are sure.`,
 
 func (a *app) retryCommand() *cobra.Command {
 	return a.manyCommand("retry", "return jobs to the next pass, with fresh limits",
-		`Returns jobs that are set aside, exhausted, out of passes or cancelled to the next pass, with their limits fresh. It is refused for
-jobs that are posted, running or in doubt, and for jobs of a held account: release the account first.`,
-		"returned", (*ledger.Store).Retry)
+		`Returns jobs that are set aside, exhausted, out of passes or cancelled to the
+next pass, with their limits fresh; then run again. It is refused for jobs that
+are posted, running or in doubt, and for jobs of a held account: release the
+account first. Exit code 1 when a job was refused.`,
+		"exhausted", "returned", (*ledger.Store).Retry)
 }
 
 func (a *app) cancelCommand() *cobra.Command {
 	return a.manyCommand("cancel", "take jobs back that are not posted and not running",
-		`Takes jobs out of the batch. They stay in the ledger and can be returned with 'reelpass retry'. It is refused for jobs that are posted, running
-or in doubt.`,
-		"cancelled", (*ledger.Store).Cancel)
+		`Takes jobs out of the batch. They stay in the ledger and can be returned with
+'reelpass retry'. It is refused for jobs that are posted, running or in doubt.
+Exit code 1 when a job was refused.`,
+		"pending", "cancelled", (*ledger.Store).Cancel)
 }
 
 // manyCommand is a command that does one thing to the jobs named, or to those that a filter chooses.
-func (a *app) manyCommand(name, short, long, done string, do func(*ledger.Store, context.Context, string, reel.JobID, string) (reel.Event, error)) *cobra.Command {
+func (a *app) manyCommand(name, short, long, state, done string, do func(*ledger.Store, context.Context, string, reel.JobID, string) (reel.Event, error)) *cobra.Command {
 	c := &cobra.Command{
-		Use: name + " [JOB...]", Short: short, Long: long,
-		Example: "  reelpass " + name + " job-1 job-2\n  reelpass " + name + " --state exhausted --dry-run",
+		Use: name + " [JOB...]", Short: short, Long: long + "\n\n" + selectionHelp(),
+		Example: "  reelpass " + name + " job-1 job-2\n  reelpass " + name + " --state " + state + " --dry-run",
 	}
-	c.Flags().String("batch", "", "the batch (default: the latest)")
+	c.Flags().String("batch", "", batchHelp)
 	sel := selection(c)
 	dry := c.Flags().Bool("dry-run", false, "only say what would be done")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -130,6 +134,9 @@ func choose(ctx context.Context, store *ledger.Store, batch string, sel *selecto
 	if err != nil {
 		return nil, err
 	}
+	if _, err := store.Status(ctx, batch); err != nil {
+		return nil, err // an unknown batch is an error, not an empty choice
+	}
 	for r, err := range store.Jobs(ctx, batch, filter) {
 		if err != nil {
 			return nil, err
@@ -140,16 +147,20 @@ func choose(ctx context.Context, store *ledger.Store, batch string, sel *selecto
 }
 
 func (a *app) pauseCommand() *cobra.Command {
-	return a.brakeCommand("pause", "start no new job of a batch; running ones finish", true, "paused")
+	return a.brakeCommand("pause", "start no new job of a batch; running ones finish",
+		`Starts no new job of a batch, for the run that leads it and for all that lend it
+workers; running ones finish. The run waits until 'reelpass resume'.`, true, "paused")
 }
 
 func (a *app) resumeCommand() *cobra.Command {
-	return a.brakeCommand("resume", "let a paused batch go on", false, "resumed")
+	return a.brakeCommand("resume", "let a paused batch go on",
+		`Lets a batch go on that 'reelpass pause' stopped. It does not start a run: to
+continue an interrupted batch, use 'reelpass run'.`, false, "resumed")
 }
 
-func (a *app) brakeCommand(name, short string, paused bool, done string) *cobra.Command {
-	c := &cobra.Command{Use: name + " [BATCH]", Short: short, Args: cobra.MaximumNArgs(1)}
-	c.Flags().String("batch", "", "the batch (default: the latest)")
+func (a *app) brakeCommand(name, short, long string, paused bool, done string) *cobra.Command {
+	c := &cobra.Command{Use: name + " [BATCH]", Short: short, Long: long, Args: cobra.MaximumNArgs(1)}
+	c.Flags().String("batch", "", batchHelp)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
 			batch, err := batchOf(ctx, c, s, store)

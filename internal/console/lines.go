@@ -80,17 +80,18 @@ func (p page) entry(e reel.Event, cols columns) entry {
 	out.fields = append(append(out.fields, told.head), told.tail...)
 	if e.Kind == reel.EventSucceeded && told.seen != "" {
 		// The address stands in the line where all fits, and else on lines of its own: a person copies it, so it is never cut.
+		// A bare id is in the ledger for whoever needs it: it is not worth a line for each post.
 		short := slices.Insert(slices.Clone(out.fields), len(out.fields)-len(told.tail), told.seen)
 		if p.width(strings.Join(short, "  ")) <= p.cols-textAt {
 			out.fields = short
-		} else {
+		} else if p.verbose || e.Receipt.URL != "" {
 			out.more = append(out.more, told.seen)
 		}
 	} else {
 		out.seen = told.seen
 	}
 	out.more = append(out.more, told.more...)
-	if why := next(e); why != "" {
+	if why := next(e); why != "" && !slices.Contains(out.more, why) {
 		out.more = append(out.more, arrow+why)
 	}
 	return out

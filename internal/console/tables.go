@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -83,35 +84,87 @@ func (p page) aligned(b *strings.Builder, cells []string, widths []int, gap int,
 	b.WriteString(p.paint(s, strings.Join(out, blanks(gap))) + "\n")
 }
 
-// Jobs writes a table of jobs as they come, in constant memory: the columns' widths follow from the width of the line alone.
-// The name of a job or an account is never cut, since a person needs it whole for the next command: what does not fit pushes
-// the rest of its row to the line below. It returns the sequence's error as it is, or the writer's.
+// lookAhead is how many jobs are read before the first is written, to learn how wide the columns need to be.
+const lookAhead = 256
+
+// Jobs writes a table of jobs as they come, in constant memory: the columns' widths follow from the first jobs and the width of
+// the line. The name of a job or an account is never cut, since a person needs it whole for the next command: what does not
+// fit pushes the rest of its row to the line below. It returns the sequence's error as it is, or the writer's.
 func Jobs(w io.Writer, jobs iter.Seq2[reel.Record, error], o Options) error {
 	p := newPage(o)
-	name := min(max(p.cols/6, 10), 24)
-	const state, tries = len("out of passes"), 5
-	rest := name*2 + state + tries + 4*2 + 2
-	head := "  " + p.right("JOB", name) + "  " + p.right("ACCOUNT", name) + "  " + p.right("STATE", state) + "  " + "TRIES" + "  WHY"
-	if _, err := io.WriteString(w, p.paint(bold, head)+"\n"); err != nil {
-		return err
-	}
+	var first []reel.Record
+	var t *jobTable
 	for r, err := range jobs {
-		if err != nil {
+		switch {
+		case err != nil && t == nil:
+			return errors.Join(err, p.newJobTable(first).write(w, first))
+		case err != nil:
 			return err
+		case t != nil:
+			if err := t.write(w, []reel.Record{r}); err != nil {
+				return err
+			}
+			continue
 		}
-		job, account := Clean(string(r.ID)), Clean(r.Account)
-		mark, s := stateMark(r.State)
-		line := p.paint(s, mark) + " " + p.right(job, name) + "  " + p.right(account, name)
-		if p.width(job) > name || p.width(account) > name {
-			line = p.paint(s, mark) + " " + job + "  " + account + "\n" + blanks(2+name+2+name)
+		if first = append(first, r); len(first) == lookAhead {
+			t = p.newJobTable(first)
+			if err := t.write(w, first); err != nil {
+				return err
+			}
 		}
-		line += "  " + p.right(words(string(r.State)), state) + "  " + fmt.Sprintf("%*d", tries, r.Tally.Attempts)
-		line += "  " + p.cut(why(r), p.cols-rest)
-		if _, err := io.WriteString(w, strings.TrimRight(line, " ")+"\n"); err != nil {
-			return err
-		}
+	}
+	if t == nil {
+		return p.newJobTable(first).write(w, first)
 	}
 	return nil
+}
+
+// jobTable is a table of jobs whose columns have their widths.
+type jobTable struct {
+	page
+	job, account int
+	begun        bool
+}
+
+const stateWidth, triesWidth = len("out of passes"), len("TRIES")
+
+// newJobTable gives both names what they need where twenty cells are left to say why, and else a sixth of the line each.
+func (p page) newJobTable(first []reel.Record) *jobTable {
+	t := &jobTable{page: p, job: len("JOB"), account: len("ACCOUNT")}
+	for _, r := range first {
+		t.job = max(t.job, p.width(Clean(string(r.ID))))
+		t.account = max(t.account, p.width(Clean(r.Account)))
+	}
+	if t.rest() < 20 {
+		t.job = min(t.job, max(p.cols/6, 10), 24)
+		t.account = min(t.account, max(p.cols/6, 10), 24)
+	}
+	return t
+}
+
+// rest is what is left of the line to say why.
+func (t *jobTable) rest() int { return t.cols - t.job - t.account - stateWidth - triesWidth - 4*2 - 2 }
+
+func (t *jobTable) write(w io.Writer, jobs []reel.Record) error {
+	var b strings.Builder
+	if !t.begun {
+		t.begun = true
+		head := "  " + t.right("JOB", t.job) + "  " + t.right("ACCOUNT", t.account) + "  " + t.right("STATE", stateWidth) + "  TRIES  WHY"
+		b.WriteString(t.paint(bold, head) + "\n")
+	}
+	for _, r := range jobs {
+		job, account := Clean(string(r.ID)), Clean(r.Account)
+		mark, s := stateMark(r.State)
+		line := t.paint(s, mark) + " " + t.right(job, t.job) + "  " + t.right(account, t.account)
+		if t.width(job) > t.job || t.width(account) > t.account {
+			line = t.paint(s, mark) + " " + job + "  " + account + "\n" + blanks(2+t.job+2+t.account)
+		}
+		line += "  " + t.right(words(string(r.State)), stateWidth) + "  " + fmt.Sprintf("%*d", triesWidth, r.Tally.Attempts)
+		line += "  " + t.cut(why(r), t.rest())
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // why is the shortest answer to the question why a job is where it is.

@@ -190,7 +190,8 @@ func TestJobsAreAligned(t *testing.T) {
 	})
 }
 
-// Jobs come out as they come in: nothing is collected, and an error of the sequence ends the table.
+// Jobs come out as they come in: but for the first, whose names give the columns their widths, nothing is collected, and an
+// error of the sequence ends the table.
 func TestJobsStream(t *testing.T) {
 	errGone := errors.New("ledger gone")
 	var out bytes.Buffer
@@ -204,7 +205,7 @@ func TestJobsStream(t *testing.T) {
 	n := 0
 	seq := func(yield func(reel.Record, error) bool) {
 		for i := range 1000 {
-			if before := strings.Count(out.String(), "\n"); before != i+1 {
+			if before := strings.Count(out.String(), "\n"); i >= 256 && before != i+1 || i < 256 && before != 0 {
 				t.Fatalf("%d lines written when job %d is asked for", before, i)
 			}
 			n++
@@ -216,6 +217,7 @@ func TestJobsStream(t *testing.T) {
 	if err := console.Jobs(&out, seq, console.Options{}); err != nil || n != 1000 {
 		t.Errorf("%d jobs, %v", n, err)
 	}
+	out.Reset()
 	if err := console.Jobs(broken{}, seq, console.Options{}); !errors.Is(err, errBroken) {
 		t.Errorf("the error of the writer: %v", err)
 	}

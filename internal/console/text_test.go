@@ -59,7 +59,7 @@ func TestSummaryBox(t *testing.T) {
 			Failed: reel.Failures{
 				Account: n.Draw(t, "account"), Content: n.Draw(t, "content"), Infrastructure: n.Draw(t, "infra"), Unknown: n.Draw(t, "unknown"),
 			},
-			SuccessRate: rapid.Float64Range(0, 100).Draw(t, "rate"), StartedAt: at,
+			SuccessRate: reel.Percent(rapid.Float64Range(0, 100).Draw(t, "rate")), StartedAt: at,
 			EndedAt: at.Add(time.Duration(rapid.Int64Range(-10, 1<<40).Draw(t, "took"))),
 		}
 		next := anything().Draw(t, "next")

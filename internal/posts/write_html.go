@@ -25,7 +25,7 @@ func WriteHTML(w io.Writer, s reel.Status, records iter.Seq2[reel.Record, error]
 	}
 	page, err := template.New("page").Funcs(template.FuncMap{
 		"thousands": thousands,
-		"rate":      func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) + "%" },
+		"rate":      func(f reel.Percent) string { return strconv.FormatFloat(float64(f), 'f', 1, 64) + "%" },
 		"shown":     func(t time.Time) string { return t.In(loc).Format("2006-01-02 15:04:05") },
 		"stamp":     func(t time.Time) string { return t.In(loc).Format(time.RFC3339) },
 	}).Parse(pageSource)

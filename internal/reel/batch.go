@@ -3,6 +3,7 @@ package reel
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -104,18 +105,26 @@ type PassStats struct {
 	SetAside    int       `json:"set_aside"`
 	Exhausted   int       `json:"exhausted"`
 	Retryable   int       `json:"retryable"`
-	SuccessRate float64   `json:"success_rate"` // percent, one decimal
+	SuccessRate Percent   `json:"success_rate"` // percent, one decimal
 	StartedAt   time.Time `json:"started_at,omitzero"`
 	EndedAt     time.Time `json:"ended_at,omitzero"` // zero while the pass is open
 }
 
+// Percent is a share of a hundred with one decimal.
+type Percent float64
+
+// MarshalJSON writes it always with its decimal, 40.0 and not 40: to a script it is never sometimes a whole number.
+func (p Percent) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(p), 'f', 1, 64), nil
+}
+
 // Rate is 100·succeeded/processed rounded to one decimal, 0 for an empty pass.
-func Rate(succeeded, processed int) float64 {
+func Rate(succeeded, processed int) Percent {
 	if processed == 0 {
 		return 0
 	}
 	tenths := (2000*succeeded + processed) / (2 * processed) // rounded half up, in whole numbers
-	return float64(tenths) / 10
+	return Percent(tenths) / 10
 }
 
 // Totals counts a batch's jobs by state, and all attempts ever made.
