@@ -87,7 +87,7 @@ func Default() Settings {
 // Limits is the part of the settings that plan decides by.
 func (s Settings) Limits() reel.Limits {
 	return reel.Limits{
-		MaxPasses: s.MaxPasses, RetryDelay: s.RetryDelay.Std(), Infrastructure: s.InfraRetryLimit,
+		MaxPasses: s.MaxPasses, RetryDelay: reel.Seconds(s.RetryDelay), Infrastructure: s.InfraRetryLimit,
 		Unknown: s.UnknownRetryLimit, MaxAttempts: s.MaxAttemptsPerJob,
 		RetryUnknown: s.RetryUnknown, AccountHold: s.AccountHold,
 	}

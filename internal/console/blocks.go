@@ -30,7 +30,7 @@ func (p page) runStarted(b *strings.Builder, e reel.Event) {
 	rows := [][2]string{
 		{"Max passes:", strconv.Itoa(l.MaxPasses)},
 		{"Max attempts per job:", strconv.Itoa(l.MaxAttempts)},
-		{"Delay between passes:", span(l.RetryDelay)},
+		{"Delay between passes:", span(l.RetryDelay.Std())},
 		{"Infra retry limit:", strconv.Itoa(l.Infrastructure)},
 		{"Unknown retry limit:", strconv.Itoa(l.Unknown)},
 		{"Retry unknown errors:", yes(l.RetryUnknown)},
@@ -158,7 +158,7 @@ func (p page) summary(b *strings.Builder, s reel.PassStats, next string) {
 
 // waiting announces the wait before a pass.
 func (p page) waiting(b *strings.Builder, e reel.Event) {
-	n := seconds(e.Remaining)
+	n := seconds(e.Remaining.Std())
 	unit := "SECONDS"
 	if n == 1 {
 		unit = "SECOND"

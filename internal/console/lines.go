@@ -51,7 +51,7 @@ func (c *Console) text(b *strings.Builder, e reel.Event) {
 			c.waiting = e.Pass
 			p.waiting(b, e)
 		} else if e.Remaining > 0 {
-			fmt.Fprintf(b, "  ... %ds remaining until pass %d\n", seconds(e.Remaining), e.Pass)
+			fmt.Fprintf(b, "  ... %ds remaining until pass %d\n", seconds(e.Remaining.Std()), e.Pass)
 		}
 		return
 	case reel.EventFinished, reel.EventInterrupted:
@@ -173,7 +173,7 @@ func say(e reel.Event) told {
 	case reel.EventResumed:
 		return told{mark: "+", style: cyan, head: "resumed" + by(e), more: some(text)}
 	case reel.EventWaiting:
-		return told{mark: "-", head: fmt.Sprintf("%ds until pass %d", seconds(e.Remaining), e.Pass)}
+		return told{mark: "-", head: fmt.Sprintf("%ds until pass %d", seconds(e.Remaining.Std()), e.Pass)}
 	case reel.EventWorkerUp:
 		return told{mark: "-", head: fmt.Sprintf("worker %d started", e.Worker), more: some(text)}
 	case reel.EventWorkerDown:

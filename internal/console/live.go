@@ -66,7 +66,7 @@ func (l *live) see(e reel.Event) {
 	case reel.EventHeldBack:
 		l.aside += max(e.Count, 1)
 	case reel.EventWaiting:
-		l.pass, l.waitPass, l.until = 0, e.Pass, e.At.Add(e.Remaining)
+		l.pass, l.waitPass, l.until = 0, e.Pass, e.At.Add(e.Remaining.Std())
 	case reel.EventPassClosed, reel.EventFinished, reel.EventInterrupted:
 		*l = live{now: l.now}
 	case reel.EventStopping:

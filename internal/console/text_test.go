@@ -191,7 +191,7 @@ func FuzzSee(f *testing.F) {
 			Kind: reel.EventKind(kind), Job: reel.JobID(job), Account: account, Text: text, By: why, Batch: account, Attempt: width, Count: width, Pass: width,
 			Evidence: &reel.Evidence{Text: text, Code: why, Source: reel.Source(account)}, Verdict: &reel.Verdict{Category: reel.Category(why), Type: text, Rule: job},
 			Decision: &reel.Decision{Why: why, State: reel.State(kind)}, Receipt: &reel.Receipt{ID: text, URL: why}, Look: &reel.Look{Finding: reel.Finding(job), Why: text, By: why},
-			Stats: &reel.PassStats{Pass: width}, Totals: &reel.Totals{Jobs: width, Failed: width}, Result: reel.Result(why), Remaining: time.Duration(width),
+			Stats: &reel.PassStats{Pass: width}, Totals: &reel.Totals{Jobs: width, Failed: width}, Result: reel.Result(why), Remaining: reel.Seconds(width),
 		}
 		for _, live := range []bool{false, true} {
 			var out bytes.Buffer

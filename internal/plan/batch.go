@@ -15,7 +15,7 @@ func Next(s reel.Standing, l reel.Limits) reel.Step {
 	case due > 0 && s.Round.Used() < l.MaxPasses:
 		step := reel.Step{Open: next, Why: fmt.Sprintf("STARTING: %s to do in pass %d", jobs(due), next)}
 		if s.Round.Used() > 0 {
-			step.Wait = l.RetryDelay
+			step.Wait = l.RetryDelay.Std()
 			step.Why = fmt.Sprintf("CONTINUING: %s will retry in pass %d", jobs(due), next)
 		}
 		return step

@@ -14,7 +14,7 @@ import (
 func limits() *rapid.Generator[reel.Limits] {
 	return rapid.Custom(func(t *rapid.T) reel.Limits {
 		return reel.Limits{
-			MaxPasses: rapid.IntRange(1, 6).Draw(t, "passes"), RetryDelay: time.Duration(rapid.IntRange(0, 60).Draw(t, "delay")) * time.Second,
+			MaxPasses: rapid.IntRange(1, 6).Draw(t, "passes"), RetryDelay: reel.Seconds(time.Duration(rapid.IntRange(0, 60).Draw(t, "delay")) * time.Second),
 			Infrastructure: rapid.IntRange(0, 5).Draw(t, "infra"), Unknown: rapid.IntRange(0, 5).Draw(t, "unknown"),
 			MaxAttempts: rapid.IntRange(1, 7).Draw(t, "attempts"), RetryUnknown: rapid.Bool().Draw(t, "retry"), AccountHold: rapid.Bool().Draw(t, "hold"),
 		}
@@ -118,8 +118,8 @@ func TestNextHoldsTheLaw(t *testing.T) {
 			t.Fatalf("neither or both of a pass and a result: %+v", s)
 		case s.Open > 0 && round.Used() == 0 && s.Wait != 0:
 			t.Fatal("a wait before the first pass")
-		case s.Open > 0 && round.Used() > 0 && s.Wait != l.RetryDelay:
-			t.Fatalf("waits %s between two passes, the delay is %s", s.Wait, l.RetryDelay)
+		case s.Open > 0 && round.Used() > 0 && s.Wait != l.RetryDelay.Std():
+			t.Fatalf("waits %s between two passes, the delay is %s", s.Wait, l.RetryDelay.Std())
 		case s.Result == reel.AllComplete && totals.Succeeded+totals.Cancelled != totals.Jobs:
 			t.Fatalf("all complete with %+v", totals)
 		case s.Result == reel.OnlyNonRetryable && due+totals.OutOfPasses > 0:

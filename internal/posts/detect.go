@@ -19,8 +19,8 @@ const (
 )
 
 // Detect says which format a file has by its first bytes, of which it wants the whole header line (64 KiB are always enough).
-// A JSON object is a scheduler state; a header with status and attempts is a progress file; one with account and
-// video_path is a posts file. The name is used in messages alone: what is in a file counts, not what it is called. The error
+// A JSON object is a scheduler state; a header with status and attempts is a progress file; one with two of account, video_path and
+// caption is a posts file. The name is used in messages alone: what is in a file counts, not what it is called. The error
 // is a *FileError.
 func Detect(head []byte, name string) (Format, error) {
 	refuse := func(line int, problem string) (Format, error) {
@@ -51,9 +51,19 @@ func Detect(head []byte, name string) (Format, error) {
 	switch {
 	case has("status") && has("attempts"):
 		return ProgressCSV, nil
-	case has("account") && has("video_path"):
+	case columns(has, postsLayout().required) >= 2: // whichever is missing, ReadCSV names it
 		return PostsCSV, nil
 	}
 	return refuse(t.start, fmt.Sprintf("%s has no header that is known: a posts file names the columns account, video_path and caption, a progress file job_id, account, video_path, caption, status and attempts",
 		filepath.Base(name)))
+}
+
+// columns counts which of the names are there.
+func columns(has func(string) bool, names []string) (n int) {
+	for _, name := range names {
+		if has(name) {
+			n++
+		}
+	}
+	return n
 }

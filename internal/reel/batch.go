@@ -27,19 +27,19 @@ var (
 
 // Limits says how often and how long things are tried. reference: docs/semantics.md, rules 3 to 5.
 type Limits struct {
-	MaxPasses      int           `json:"max_passes"`           // passes of one round of a batch, at least 1
-	RetryDelay     time.Duration `json:"retry_delay"`          // between two passes
-	Infrastructure int           `json:"infrastructure_limit"` // failures of this kind allowed to one job; 0 and 1 both mean no retry
-	Unknown        int           `json:"unknown_limit"`        // likewise
-	MaxAttempts    int           `json:"max_attempts_per_job"` // attempts of any ending, at least 1
-	RetryUnknown   bool          `json:"unknown_error_is_retryable"`
-	AccountHold    bool          `json:"account_hold"` // an account verdict holds the whole account
+	MaxPasses      int     `json:"max_passes"`           // passes of one round of a batch, at least 1
+	RetryDelay     Seconds `json:"retry_delay"`          // between two passes
+	Infrastructure int     `json:"infrastructure_limit"` // failures of this kind allowed to one job; 0 and 1 both mean no retry
+	Unknown        int     `json:"unknown_limit"`        // likewise
+	MaxAttempts    int     `json:"max_attempts_per_job"` // attempts of any ending, at least 1
+	RetryUnknown   bool    `json:"unknown_error_is_retryable"`
+	AccountHold    bool    `json:"account_hold"` // an account verdict holds the whole account
 }
 
 // DefaultLimits are the project's defaults: 5 passes, 30 s, 3 infrastructure, 2 unknown, 5 attempts.
 func DefaultLimits() Limits {
 	return Limits{
-		MaxPasses: 5, RetryDelay: 30 * time.Second, Infrastructure: 3, Unknown: 2, MaxAttempts: 5,
+		MaxPasses: 5, RetryDelay: Seconds(30 * time.Second), Infrastructure: 3, Unknown: 2, MaxAttempts: 5,
 		RetryUnknown: true, AccountHold: true,
 	}
 }
@@ -56,7 +56,7 @@ func (l Limits) Validate() error {
 	case l.Unknown < 0:
 		return fmt.Errorf("unknown-retry-limit must not be negative, not %d", l.Unknown)
 	case l.RetryDelay < 0:
-		return fmt.Errorf("retry-delay must not be negative, not %s", l.RetryDelay)
+		return fmt.Errorf("retry-delay must not be negative, not %s", l.RetryDelay.Std())
 	}
 	return nil
 }
@@ -108,6 +108,24 @@ type PassStats struct {
 	SuccessRate Percent   `json:"success_rate"` // percent, one decimal
 	StartedAt   time.Time `json:"started_at,omitzero"`
 	EndedAt     time.Time `json:"ended_at,omitzero"` // zero while the pass is open
+}
+
+// Seconds is a duration that JSON shows in seconds, as people and scripts count them.
+type Seconds time.Duration
+
+// Std is the duration.
+func (s Seconds) Std() time.Duration { return time.Duration(s) }
+
+// MarshalJSON writes seconds, with decimals where there are any.
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, s.Std().Seconds(), 'f', -1, 64), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (s *Seconds) UnmarshalJSON(data []byte) error {
+	n, err := strconv.ParseFloat(string(data), 64)
+	*s = Seconds(n * float64(time.Second))
+	return err
 }
 
 // Percent is a share of a hundred with one decimal.

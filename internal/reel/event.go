@@ -43,29 +43,29 @@ const (
 
 // Event is one thing that happened, for the journal, the console and scripts. Only the fields its kind names are set.
 type Event struct {
-	Seq       int64         `json:"seq,omitempty"` // place in the journal, 0 for events that only tell
-	At        time.Time     `json:"at"`
-	Kind      EventKind     `json:"event"`
-	Batch     string        `json:"batch,omitempty"`
-	Pass      int           `json:"pass,omitempty"`
-	MaxPass   int           `json:"max_pass,omitempty"`
-	Job       JobID         `json:"job_id,omitempty"`
-	Account   string        `json:"account,omitempty"`
-	Attempt   int           `json:"attempt,omitempty"`
-	Worker    int           `json:"worker_id,omitempty"`
-	Fence     int64         `json:"fence,omitempty"`
-	Count     int           `json:"count,omitempty"`
-	Text      string        `json:"text,omitempty"`
-	By        string        `json:"by,omitempty"` // who did it, where a person did
-	Evidence  *Evidence     `json:"evidence,omitempty"`
-	Verdict   *Verdict      `json:"verdict,omitempty"`
-	Decision  *Decision     `json:"decision,omitempty"`
-	Receipt   *Receipt      `json:"receipt,omitempty"`
-	Look      *Look         `json:"look,omitempty"`
-	Stats     *PassStats    `json:"stats,omitempty"`
-	Totals    *Totals       `json:"totals,omitempty"`
-	Limits    *Limits       `json:"limits,omitempty"`
-	Workers   int           `json:"workers,omitempty"`
-	Result    Result        `json:"result,omitempty"`
-	Remaining time.Duration `json:"remaining,omitempty"`
+	Seq       int64      `json:"seq,omitempty"` // place in the journal, 0 for events that only tell
+	At        time.Time  `json:"at"`
+	Kind      EventKind  `json:"event"`
+	Batch     string     `json:"batch,omitempty"`
+	Pass      int        `json:"pass,omitempty"`
+	MaxPass   int        `json:"max_pass,omitempty"`
+	Job       JobID      `json:"job_id,omitempty"`
+	Account   string     `json:"account,omitempty"`
+	Attempt   int        `json:"attempt,omitempty"`
+	Worker    int        `json:"worker_id,omitempty"`
+	Fence     int64      `json:"fence,omitempty"`
+	Count     int        `json:"count,omitempty"`
+	Text      string     `json:"text,omitempty"`
+	By        string     `json:"by,omitempty"` // who did it, where a person did
+	Evidence  *Evidence  `json:"evidence,omitempty"`
+	Verdict   *Verdict   `json:"verdict,omitempty"`
+	Decision  *Decision  `json:"decision,omitempty"`
+	Receipt   *Receipt   `json:"receipt,omitempty"`
+	Look      *Look      `json:"look,omitempty"`
+	Stats     *PassStats `json:"stats,omitempty"`
+	Totals    *Totals    `json:"totals,omitempty"`
+	Limits    *Limits    `json:"limits,omitempty"`
+	Workers   int        `json:"workers,omitempty"`
+	Result    Result     `json:"result,omitempty"`
+	Remaining Seconds    `json:"remaining,omitempty"`
 }

@@ -108,7 +108,7 @@ func (r *Runner) untilQuiet(ctx context.Context) bool {
 // wait stands between two passes and counts down. false: the run is stopping.
 func (r *Runner) wait(ctx context.Context, step reel.Step) bool {
 	for left := step.Wait; left > 0; {
-		r.tell(reel.Event{At: r.Clock().UTC(), Kind: reel.EventWaiting, Batch: r.Batch, Pass: step.Open, Remaining: left})
+		r.tell(reel.Event{At: r.Clock().UTC(), Kind: reel.EventWaiting, Batch: r.Batch, Pass: step.Open, Remaining: reel.Seconds(left)})
 		nap := left % countdownEvery
 		if nap == 0 {
 			nap = countdownEvery

@@ -353,7 +353,7 @@ func TestMorePassesReopenWhatOnlyLackedPasses(t *testing.T) {
 func TestWaitsCountDownAndEndWithAStop(t *testing.T) {
 	b := newBench(t, jobs(1, own), map[reel.JobID][]string{"job-0": {"infra: x"}})
 	l := fast()
-	l.RetryDelay = 25 * time.Second
+	l.RetryDelay = reel.Seconds(25 * time.Second)
 	r := b.runner("one", 1, l)
 	watch := r.Watch
 	r.Watch = func(e reel.Event) {
