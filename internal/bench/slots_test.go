@@ -147,6 +147,7 @@ func (*idler) Close() error          { return nil }
 // alone is a machine on which no other supervisor ever ran.
 type alone struct{}
 
+func (alone) Here(reel.Process) bool                                  { return true }
 func (alone) Alive(reel.Process) bool                                 { return false }
 func (alone) Kill(reel.Process) error                                 { return nil }
 func (alone) KillOrphans(context.Context, string, reel.Process) error { return nil }

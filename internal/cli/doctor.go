@@ -14,10 +14,7 @@ import (
 
 	"reelpass/internal/config"
 	"reelpass/internal/ledger"
-	"reelpass/internal/worker"
 )
-
-func thisHost() string { return worker.Host() }
 
 // finding is one line of doctor.
 type finding struct {

@@ -17,7 +17,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"reelpass/internal/config"
-	"reelpass/internal/fault"
 	"reelpass/internal/ledger"
 	"reelpass/internal/plan"
 	"reelpass/internal/posts"
@@ -31,7 +30,7 @@ const headSize = 64 << 10
 type intake struct {
 	path     string
 	settings config.Settings
-	rules    *fault.Rules
+	judge    func(reel.Evidence) reel.Verdict
 	notice   func(string)
 	now      time.Time
 }
@@ -184,7 +183,7 @@ func (in intake) rejudge(p *reel.Post) {
 	if past.State == reel.Pending || past.State == reel.Succeeded {
 		return
 	}
-	past.Verdict = in.rules.Judge(past.Evidence)
+	past.Verdict = in.judge(past.Evidence)
 	limits := in.settings.Limits()
 	if past.State == reel.SetAside && past.Reason == reel.ReasonAccount {
 		past.Verdict.Category = reel.Account
@@ -249,11 +248,11 @@ looked.`,
 
 // bring imports a file and tells its notices on stderr.
 func (a *app) bring(ctx context.Context, s config.Settings, path string, store *ledger.Store) (ledger.ImportReport, error) {
-	r, err := rules(s)
+	verdict, err := judge(s)
 	if err != nil {
 		return ledger.ImportReport{}, err
 	}
-	return intake{path: path, settings: s, rules: r, now: a.now(), notice: func(text string) { fmt.Fprintln(a.err, path+": "+text) }}.into(ctx, store)
+	return intake{path: path, settings: s, judge: verdict, now: a.now(), notice: func(text string) { fmt.Fprintln(a.err, path+": "+text) }}.into(ctx, store)
 }
 
 func sayImport(rep ledger.ImportReport) string {

@@ -227,7 +227,7 @@ type workshop struct {
 }
 
 func (a *app) workshop(s config.Settings) (*workshop, error) {
-	rs, err := rules(s)
+	verdict, err := judge(s)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +236,7 @@ func (a *app) workshop(s config.Settings) (*workshop, error) {
 		return nil, err
 	}
 	host, _ := os.Hostname()
-	w := &workshop{a: a, judge: rs.Judge, launch: worker.NewLauncher(0),
+	w := &workshop{a: a, judge: verdict, launch: worker.NewLauncher(0),
 		sup: reel.Supervisor{ID: rand.Text(), Name: fmt.Sprintf("pid %d on %s", self.PID, host), Process: self}}
 	if w.logs, err = openLogs(s.LogDir); err != nil {
 		w.launch.Close()
@@ -330,6 +330,10 @@ func watchSignals(soft func(), tell func(n int, sig os.Signal)) signals {
 	hard, cancel := context.WithCancel(context.Background())
 	ch := make(chan os.Signal, 4)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	// Whoever read our output may go away (a pager, a broken connection). That must not kill posts half-way: the write fails, the
+	// console notes it and the run goes on. Not Ignore: the publisher's programs would inherit that.
+	gone := make(chan os.Signal, 1)
+	signal.Notify(gone, syscall.SIGPIPE)
 	var wg sync.WaitGroup
 	var first os.Signal
 	wg.Go(func() {
@@ -345,6 +349,7 @@ func watchSignals(soft func(), tell func(n int, sig os.Signal)) signals {
 		}
 	})
 	return signals{hard: hard, end: func() os.Signal {
+		signal.Stop(gone)
 		signal.Stop(ch)
 		close(ch)
 		wg.Wait()

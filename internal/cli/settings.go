@@ -174,6 +174,19 @@ func rules(s config.Settings) (*fault.Rules, error) {
 	return own.Before(fault.Default()), nil
 }
 
+// judge gives verdicts by the rules of the settings. A user's rules are read at once, for they may be wrong; the built-in ones
+// at the first verdict, for building them takes longer than starting a run.
+func judge(s config.Settings) (func(reel.Evidence) reel.Verdict, error) {
+	if s.Rules == "" {
+		return func(e reel.Evidence) reel.Verdict { return fault.Default().Judge(e) }, nil
+	}
+	rs, err := rules(s)
+	if err != nil {
+		return nil, err
+	}
+	return rs.Judge, nil
+}
+
 // look is how things are shown to whoever reads stdout.
 func (a *app) look() console.Options {
 	o := console.Options{Out: a.out, Location: time.Local}

@@ -16,6 +16,7 @@ import (
 	"reelpass/internal/plan"
 	"reelpass/internal/posts"
 	"reelpass/internal/reel"
+	"reelpass/internal/worker"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -75,7 +76,7 @@ func (a *app) truth(ctx context.Context, store *ledger.Store, st *reel.Status) {
 		return
 	}
 	l, err := store.Leader(ctx, st.Name)
-	if err == nil && l.Leader.Process.Host == thisHost() && !(processes{}).Alive(l.Leader.Process) {
+	if err == nil && worker.Here(l.Leader.Process) && !worker.Alive(l.Leader.Process) {
 		st.Phase = reel.PhaseInterrupted
 	}
 }

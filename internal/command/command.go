@@ -32,7 +32,7 @@ func New(c Config, o Options) *Worker {
 	w := &Worker{cfg: c, opt: o}
 	// The job's variables are removed first: this supervisor may itself run under another one.
 	add := append([]string{worker.EnvMark}, jobVariables()...)
-	w.env = append(worker.Environment(os.Environ(), append(add, o.Env...)...), worker.EnvMark+"="+o.Mark)
+	w.env = worker.Environment(os.Environ(), append(add, o.Env...)...)
 	if c.protocol() == ProtocolJSONL {
 		w.client = worker.NewClient(worker.Options{
 			Argv: c.Run, Env: o.Env, Dir: o.Dir, Launcher: o.Launcher, Timeout: c.timeout(), Grace: o.Grace,
@@ -66,7 +66,7 @@ func (w *Worker) Close() error {
 // With the exit protocol the desk is asked for the go before the program starts, because nobody can tell when in its life
 // it shares. Then exit 0 means posted. Any other code is the program's word that nothing was posted (docs say so to its
 // author), save 129 to 159: so a shell tells that what it ran was killed by a signal, and that leaves a doubt, as does the
-// program's own death by a signal or by the timeout.
+// program's own death by a signal or by the timeout, and anything of it that cannot be killed.
 func (w *Worker) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) reel.Report {
 	if w.client != nil {
 		return w.client.Publish(ctx, a, d)
@@ -110,7 +110,7 @@ func (w *Worker) judge(r result) reel.Report {
 			text = r.exit.Text
 		}
 		return reel.Report{Evidence: reel.Evidence{
-			Source: reel.SourceExit, Code: itoa(r.exit.Code), Text: text, ShareBegun: shellSignal(r.exit.Code),
+			Source: reel.SourceExit, Code: itoa(r.exit.Code), Text: text, ShareBegun: shellSignal(r.exit.Code) || r.survivors != nil,
 		}}
 	}
 	code, text := reel.CodeWorkerLost, "program ended: "+r.exit.Text

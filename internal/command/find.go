@@ -37,7 +37,7 @@ func (w *Worker) Find(ctx context.Context, a reel.Assignment, since time.Time) r
 	switch {
 	case r.exit.Code == 0:
 		return reel.Look{Finding: reel.Found, Receipt: w.receipt(r.stdout.LastLine())}
-	case r.exit.Code == 1 && !crashed.MatchString(tail):
+	case r.exit.Code == 1 && r.survivors == nil && !crashed.MatchString(tail):
 		return reel.Look{Finding: reel.Absent}
 	}
 	why := "find command ended: " + r.exit.Text

@@ -25,8 +25,10 @@ type result struct {
 	startErr error // it never ran
 	exit     worker.Exit
 	killed   killer
-	stdout   *worker.Tail
-	stderr   *worker.Tail
+	// survivors says that something which the program started could not be killed, and may still act.
+	survivors error
+	stdout    *worker.Tail
+	stderr    *worker.Tail
 }
 
 // killer says who ended a process that was killed here.
@@ -58,8 +60,9 @@ func (w *Worker) run(ctx context.Context, argv, env []string, input []byte, star
 		_, _ = p.inW.Write(input)
 		_ = p.inW.Close()
 	}
+	mark := worker.OwnMark(w.opt.Mark)
 	child, err := w.opt.Launcher.Start(worker.Spec{
-		Path: path, Argv: argv, Env: env, Dir: w.opt.Dir, Stdin: p.inR, Stdout: p.outW, Stderr: p.errW,
+		Path: path, Argv: argv, Env: append(env, worker.EnvMark+"="+mark), Dir: w.opt.Dir, Stdin: p.inR, Stdout: p.outW, Stderr: p.errW,
 	})
 	if err != nil {
 		r.startErr = err
@@ -91,6 +94,10 @@ func (w *Worker) run(ctx context.Context, argv, env []string, input []byte, star
 	}
 	r.exit = child.Wait()
 	r.killed = killer(killed.Load())
+	if r.exit.Code != 0 && w.opt.Mark != "" {
+		// The job is tried or looked up again: what left the program's group must not act for it any more.
+		_, r.survivors = worker.KillMarked(context.Background(), mark)
+	}
 	worker.HurryUp(p.outR, p.errR, p.inW)
 	streams.Wait()
 	r.stderr.Close()

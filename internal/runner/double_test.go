@@ -98,6 +98,7 @@ func judge(e reel.Evidence) reel.Verdict {
 // noProcesses is a machine on which every other process is long dead.
 type noProcesses struct{}
 
+func (noProcesses) Here(p reel.Process) bool                                { return p.Host == "here" }
 func (noProcesses) Alive(reel.Process) bool                                 { return false }
 func (noProcesses) Kill(reel.Process) error                                 { return nil }
 func (noProcesses) KillOrphans(context.Context, string, reel.Process) error { return nil }

@@ -212,6 +212,20 @@ func TestSweep(t *testing.T) {
 			}
 		})
 	})
+	t.Run("an intent that was its last word is not overlooked", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			looked := 0
+			s := run(t, false, time.Millisecond, func(start time.Time) []reel.Held {
+				if looked++; looked == 1 {
+					return held(start.Add(30*time.Second), reel.Running)
+				}
+				return held(start.Add(30*time.Second), reel.Publishing) // written between our look and its death
+			})
+			if len(s.endings) != 1 || s.endings[0].Decision.State != reel.InDoubt {
+				t.Errorf("%+v", s.endings)
+			}
+		})
+	})
 	t.Run("one that hangs is killed and settled only after its lease expired under our eyes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			early := run(t, true, 10*time.Second, func(start time.Time) []reel.Held { return held(start.Add(-time.Minute), reel.Running) })

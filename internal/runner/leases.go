@@ -105,6 +105,9 @@ func (s *sweeper) loop(ctx context.Context) {
 
 // sweep settles what can be settled now. Before a lease is settled its worker is certainly dead: every process that its
 // supervisor's workers left on this host is killed, and a supervisor that hangs with an expired lease is killed with them.
+//
+// The leases are read a second time once all that is dead. What the first reading says of a job may be old by then: the
+// last thing that a supervisor did may have been an intent, and a post that began must never be settled as one that did not.
 func (s *sweeper) sweep(ctx context.Context) error {
 	held, err := s.r.Leases.Held(ctx, s.r.Supervisor.ID)
 	if err != nil {
@@ -112,7 +115,8 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	}
 	now := time.Now() //nolint:forbidigo // monotonic on purpose
 	still := map[reel.Lease]sighting{}
-	settled := map[string]bool{} // supervisors whose processes are known to be dead
+	over := map[reel.Lease]time.Time{} // leases that nobody holds any more, with the end that they had
+	settled := map[string]bool{}       // supervisors whose processes are known to be dead
 	for _, h := range held {
 		sight, ok := s.seen[h.Lease]
 		if !ok || !sight.until.Equal(h.Until) {
@@ -124,6 +128,26 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		if !dead && !stale {
 			continue
 		}
+		over[h.Lease] = h.Until
+		if settled[h.Supervisor.ID] {
+			continue
+		}
+		if err := s.certainlyDead(ctx, h, settled); err != nil {
+			return err
+		}
+	}
+	s.seen = still
+	if len(over) == 0 {
+		return nil
+	}
+	if held, err = s.r.Leases.Held(ctx, s.r.Supervisor.ID); err != nil {
+		return err
+	}
+	for _, h := range held {
+		until, ok := over[h.Lease]
+		if !settled[h.Supervisor.ID] && (!ok || !until.Equal(h.Until)) {
+			continue // renewed meanwhile, or a living one's
+		}
 		if err := s.certainlyDead(ctx, h, settled); err != nil {
 			return err
 		}
@@ -131,13 +155,11 @@ func (s *sweeper) sweep(ctx context.Context) error {
 			return err
 		}
 	}
-	s.seen = still
 	return nil
 }
 
 func (s *sweeper) certainlyDead(ctx context.Context, h reel.Held, settled map[string]bool) error {
-	here := h.Supervisor.Process.Host == s.r.Supervisor.Process.Host
-	if !here {
+	if !s.r.Processes.Here(h.Supervisor.Process) {
 		return nil // its own deadline ended it: a worker without a renewed lease is killed by its supervisor
 	}
 	if !settled[h.Supervisor.ID] {

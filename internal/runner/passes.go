@@ -54,7 +54,7 @@ func (r *Runner) takeLead(ctx context.Context) (term int64, err error) {
 
 // gone says that a process of this host is certainly dead. Of another host nothing is certain.
 func (r *Runner) gone(p reel.Process) bool {
-	return p.Host == r.Supervisor.Process.Host && !r.Processes.Alive(p)
+	return r.Processes.Here(p) && !r.Processes.Alive(p)
 }
 
 func (r *Runner) decide(s reel.Standing) reel.Step { return plan.Next(s, r.Limits) }

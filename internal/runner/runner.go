@@ -61,6 +61,8 @@ type Worker interface {
 
 // Processes is what settling needs of the operating system.
 type Processes interface {
+	// Here says whether a process is, or was, one of this host: of others nothing is certain.
+	Here(reel.Process) bool
 	// Alive says whether exactly this process still runs here. It is false for another host's.
 	Alive(reel.Process) bool
 	// Kill ends a process that is still exactly this one.
@@ -168,11 +170,18 @@ func (r *Runner) Lead(ctx context.Context) (reel.Result, error) {
 		return "", fmt.Errorf("enlist: %w", err)
 	}
 	term, err := r.takeLead(ctx)
+	if hardStopped(ctx, err) {
+		return reel.Interrupted, nil
+	}
 	if err != nil {
 		return "", err
 	}
 	keeper := newSweeper(r)
-	if err := keeper.sweep(ctx); err != nil {
+	err = keeper.sweep(ctx)
+	if hardStopped(ctx, err) {
+		return reel.Interrupted, r.stepDown(term, "stopped before it had begun")
+	}
+	if err != nil {
 		return "", errors.Join(err, r.stepDown(term, err.Error()))
 	}
 	var result reel.Result
@@ -197,7 +206,11 @@ func (r *Runner) Lend(ctx context.Context, done func(context.Context) (bool, err
 	}
 	return r.serve(ctx, nil, func(ctx context.Context) error {
 		for {
-			if over, err := done(ctx); err != nil || over {
+			over, err := done(ctx)
+			if hardStopped(ctx, err) {
+				return nil
+			}
+			if err != nil || over {
 				return err
 			}
 			if !r.pause(ctx, time.Second) {
@@ -205,6 +218,11 @@ func (r *Runner) Lend(ctx context.Context, done func(context.Context) (bool, err
 			}
 		}
 	})
+}
+
+// hardStopped says that err is only the hard stop, which is no failure: the run is interrupted.
+func hardStopped(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, ctx.Err())
 }
 
 // serve runs the slots, the renewal of their leases and the sweep beside body, and ends them all when body returns.

@@ -109,10 +109,14 @@ func (c *Client) ready(ctx context.Context) (s *session, fault *reel.Evidence) {
 	}
 	path, err := Program(c.opt.Argv, c.opt.Dir)
 	if err == nil {
+		mark := OwnMark(c.opt.Mark)
 		c.ses, err = openSession(l, Spec{
 			Path: path, Argv: c.opt.Argv, Dir: c.opt.Dir,
-			Env: append(Environment(os.Environ(), append([]string{EnvMark}, c.opt.Env...)...), EnvMark+"="+c.opt.Mark),
+			Env: append(Environment(os.Environ(), append([]string{EnvMark}, c.opt.Env...)...), EnvMark+"="+mark),
 		}, NewTail(c.opt.Log, "worker stderr", c.opt.Secrets...))
+		if err == nil {
+			c.ses.mark = mark
+		}
 	}
 	if err != nil {
 		c.deaths++

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"crypto/rand"
 	"errors"
 	"os"
 	"strings"
@@ -12,6 +13,14 @@ import (
 // EnvMark is the environment variable that every child carries. Children of children inherit it, also those that leave
 // the process group, so that KillMarked finds them when the supervisor that started them is dead.
 const EnvMark = "REELPASS_MARK"
+
+// OwnMark is a mark for one process and what it starts, under the mark of its supervisor: KillMarked finds them by either.
+func OwnMark(supervisor string) string {
+	if supervisor == "" {
+		return ""
+	}
+	return supervisor + "/" + rand.Text()
+}
 
 // ErrElsewhere says that a process belongs to another machine, boot or container: nothing can be said of it from here.
 var ErrElsewhere = errors.New("process is not of this host")
@@ -30,6 +39,9 @@ func Identify(pid int) (reel.Process, error) {
 	}
 	return reel.Process{Host: Host(), PID: pid, Started: started}, nil
 }
+
+// Here says that a process is, or was, one of this host as this program sees it.
+func Here(p reel.Process) bool { return sameHost(p.Host, Host()) }
 
 // sameHost compares two hosts without their names: a machine may be renamed while it runs, and boot and pid namespace
 // say already which pids are meant.

@@ -103,7 +103,16 @@ func Alive(p reel.Process) bool {
 		return false
 	}
 	s, err := readStat(p.PID)
-	return err == nil && s.started == p.Started && !s.dead()
+	return err == nil && s.started == p.Started && (!s.dead() || threads(p.PID) > 1)
+}
+
+// threads counts those of a process. One whose first thread has ended looks dead while others still end.
+func threads(pid int) int {
+	tasks, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
+	if err != nil {
+		return 0
+	}
+	return len(tasks)
 }
 
 // KillGroup kills the process group that p led and returns when it is gone. Where p itself is dead, only members that
@@ -116,7 +125,11 @@ func KillGroup(p reel.Process, marks ...string) error {
 		return nil
 	case !sameHost(p.Host, Host()):
 		return fmt.Errorf("kill the group of process %d: %w", p.PID, ErrElsewhere)
-	case p.PID <= 1 || p.PID == os.Getpid() || p.PID == unix.Getpgrp():
+	}
+	if s, err := readStat(p.PID); p.PID > 1 && err == nil && s.started != p.Started {
+		return nil // the number belongs to another now, perhaps to us
+	}
+	if p.PID <= 1 || p.PID == os.Getpid() || p.PID == unix.Getpgrp() {
 		return fmt.Errorf("kill the group of process %d: %w", p.PID, reel.ErrRefused)
 	}
 	patience := newPoll(killPatience)
@@ -153,8 +166,8 @@ func KillGroup(p reel.Process, marks ...string) error {
 	}
 }
 
-// KillMarked kills every process whose environment carries exactly this mark, wherever in the tree of processes it hangs,
-// but not the caller, and returns when none is left. It gives the number of processes killed, and ErrStillAlive after 10 s.
+// KillMarked kills every process whose environment carries this mark or one under it (OwnMark), wherever in the tree of
+// processes it hangs, but not the caller, and returns when none is left. It gives the number of processes killed, and ErrStillAlive after 10 s.
 // A program that throws its environment away escapes it.
 func KillMarked(ctx context.Context, mark string) (killed int, err error) {
 	if mark == "" || strings.ContainsRune(mark, 0) {
@@ -212,7 +225,7 @@ func carries(pid int, marks []string) bool {
 			return len(value) > 0
 		}
 		for _, m := range marks {
-			if string(value) == m {
+			if string(value) == m || strings.HasPrefix(string(value), m+"/") {
 				return true
 			}
 		}

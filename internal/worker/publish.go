@@ -142,7 +142,12 @@ func (c *Client) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) re
 		if e.fresh && again && used && !p.spoke {
 			continue
 		}
-		return p.report(e)
+		rep := p.report(e)
+		if e.done && rep.Evidence.ShareBegun && c.ses == s {
+			s.kill() // a doubt is looked up: nothing of the worker may act any more
+			c.ses = nil
+		}
+		return rep
 	}
 }
 

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 // session is one long-lived process and the pipes to it.
 type session struct {
 	child  *Child
+	mark   string // of its processes, also of those that left the group
 	stdin  *os.File
 	lines  chan []byte // lines of its stdout; closed at the end
 	stderr *Tail
@@ -112,8 +114,17 @@ func (s *session) over() bool {
 	}
 }
 
-// kill ends the process group at once, waits for it, and gives the lines that were still unread.
+// kill ends the process and all that it started, waits for it, and gives the lines that were still unread. What left the
+// group is looked for by its mark: it could still act for a job that is looked up next.
 func (s *session) kill() [][]byte {
+	left := s.collect()
+	if s.mark != "" {
+		_, _ = KillMarked(context.Background(), s.mark)
+	}
+	return left
+}
+
+func (s *session) collect() [][]byte {
 	s.child.Kill()
 	var left [][]byte
 	for line := range s.lines {
@@ -133,7 +144,7 @@ func (s *session) leave(grace time.Duration) {
 	for {
 		select {
 		case <-s.gone:
-			s.kill()
+			s.collect()
 			return
 		case <-timer.C:
 			s.kill()

@@ -143,10 +143,10 @@ func plain() int {
 	case DiesBefore:
 		die()
 	case Hangs:
-		select {}
+		hang()
 	case Crowds:
 		crowd()
-		select {}
+		hang()
 	case Leaks:
 		fmt.Fprintln(os.Stderr, "stderr has", os.Getenv(envSecret), "in it")
 		return 1
@@ -215,7 +215,7 @@ func Effects(world string, job reel.JobID) int {
 func die() {
 	fmt.Fprintln(os.Stderr, "last words")
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	select {}
+	hang()
 }
 
 // crowd starts a process in the own group and stays itself.
@@ -253,6 +253,15 @@ func hello() error {
 
 func stay() {
 	if hello() == nil {
-		select {}
+		hang()
 	}
+}
+
+// hang waits until it is killed. An empty select would do, but a program without cgo and other goroutines calls that a deadlock.
+func hang() {
+	r, _, err := os.Pipe()
+	if err != nil {
+		os.Exit(1)
+	}
+	_, _ = r.Read(make([]byte, 1))
 }

@@ -1,0 +1,190 @@
+//go:build linux
+
+package torture_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"reelpass/internal/cli"
+)
+
+// envPlay makes the test binary play the program under test.
+const envPlay = "TORTURE_PLAY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(envPlay) == "reelpass" {
+		os.Exit(cli.Main(os.Args, os.Getenv, os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// The environment of a torture: how many rounds (else a short form), the seed that all choices follow from, one round only.
+const (
+	envRounds = "REELPASS_TORTURE"
+	envSeed   = "REELPASS_TORTURE_SEED"
+	envOnly   = "REELPASS_TORTURE_ROUND"
+)
+
+// shortForm is how long the form lasts that `go test ./...` has.
+const shortForm = 25 * time.Second
+
+// side is how many rounds run side by side: most of a round is waiting.
+const side = 3
+
+// TestTorture kills, stops and restarts the real program on real batches, then lets each batch finish in peace and recounts:
+// nothing posted twice, nothing lost, every figure right, nobody left alive.
+func TestTorture(t *testing.T) {
+	tor := newTorture(t)
+	tor.program = self(t)
+	deadline := time.Now().Add(shortForm)
+	if testing.Short() {
+		deadline = time.Now().Add(shortForm / 4)
+	}
+	tor.rounds(t, func(n int) bool {
+		if tor.only > 0 {
+			return n <= tor.only
+		}
+		if tor.want > 0 {
+			return n <= tor.want
+		}
+		return time.Now().Before(deadline)
+	})
+	t.Log(tor.figures)
+}
+
+type torture struct {
+	program string
+	pub     string
+	seed    uint64
+	want    int // rounds; 0 is the short form
+	only    int
+	way     way
+	escapes float64
+	wanted  bool // problems are what the test wants
+
+	mu       sync.Mutex
+	next     int
+	figures  figures
+	problems int
+}
+
+func newTorture(t *testing.T) *torture {
+	t.Helper()
+	tor := &torture{seed: uint64(time.Now().UnixNano()), pub: publisher(t)}
+	number := func(name string) int {
+		v := os.Getenv(name)
+		if v == "" {
+			return 0
+		}
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return n
+	}
+	tor.want, tor.only = number(envRounds), number(envOnly)
+	tor.way = way(os.Getenv("REELPASS_TORTURE_WAY"))
+	if s := os.Getenv(envSeed); s != "" {
+		tor.seed = uint64(number(envSeed))
+	}
+	t.Logf("%s=%d", envSeed, tor.seed)
+	return tor
+}
+
+// self is the test binary, which plays the program.
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// publisher builds the publishing program. It is a small one of its own, because it is started a hundred times a round.
+func publisher(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "publisher")
+	build(t, path, "./testdata/publisher")
+	return path
+}
+
+func build(t *testing.T, to string, args ...string) {
+	t.Helper()
+	c := exec.Command("go", append([]string{"build", "-o", to}, args...)...)
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("go build %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// rounds plays rounds while more says so.
+func (tor *torture) rounds(t *testing.T, more func(n int) bool) {
+	t.Helper()
+	began := time.Now()
+	var wg sync.WaitGroup
+	for range side {
+		wg.Go(func() {
+			for {
+				tor.mu.Lock()
+				n := tor.next + 1
+				if !more(n) || tor.problems > 5 || tor.wanted && tor.problems > 0 {
+					tor.mu.Unlock()
+					return
+				}
+				tor.next = n
+				tor.mu.Unlock()
+				if tor.only > 0 && n != tor.only {
+					continue
+				}
+				tor.round(t, n)
+				tor.mu.Lock()
+				if tor.want > 0 && tor.figures.rounds%10 == 0 {
+					t.Logf("%s: %v", time.Since(began).Round(time.Second), tor.figures)
+				}
+				tor.mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (tor *torture) round(t *testing.T, n int) {
+	r := newRound(t, n, tor.seed, tor.way, tor.program, tor.pub)
+	r.escapes = tor.escapes
+	r.long = tor.want > 0 && n%25 == 13
+	r.play(t)
+	tor.mu.Lock()
+	defer tor.mu.Unlock()
+	tor.figures.add(r.figures)
+	if len(r.problems) == 0 || tor.wanted {
+		_ = os.RemoveAll(r.dir)
+	}
+	if len(r.problems) == 0 {
+		return
+	}
+	tor.problems += len(r.problems)
+	if tor.wanted {
+		t.Logf("round %d (%s): %s", n, r.way, r.problems[0])
+		return
+	}
+	t.Errorf("round %d (%s), kept in %s, again with %s=%d %s=%d:\n%s", n, r.way, r.dir, envSeed, tor.seed, envOnly, n,
+		strings.Join(r.problems, "\n"))
+}
+
+func (f figures) String() string {
+	var kills []string
+	for _, k := range f.kinds() {
+		kills = append(kills, fmt.Sprintf("%s %d", k, f.kills[k]))
+	}
+	return fmt.Sprintf("rounds %d, runs %d (%d refused), jobs %d, attempts %d, effects %d, in doubt %d, doubles %d, lost %d; %s",
+		f.rounds, f.runs, f.refused, f.jobs, f.attempts, f.effects, f.inDoubt, f.doubles, f.lost, strings.Join(kills, ", "))
+}
