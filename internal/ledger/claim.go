@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"reelpass/internal/reel"
@@ -51,15 +52,9 @@ func (n *nullTime) Scan(v any) error {
 // Jobs of a held account are set aside on the way. reel.ErrNothingDue when there is nothing for now.
 func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, events []reel.Event, err error) {
 	nothing := false
-	err = s.do(func(t *tx) error {
+	err = s.hot(func(t *tx) error {
 		claim, events, nothing = reel.Claim{}, nil, false
-		var batch int64
-		var pass, last int
-		var open, paused bool
-		err := t.row(`SELECT id,pass,last_pass,pass_open,paused FROM batch WHERE name=?`, []any{c.Batch}, &batch, &pass, &last, &open, &paused)
-		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("batch %q: %w", c.Batch, reel.ErrNotFound)
-		}
+		b, err := t.batch(c.Batch)
 		if err != nil {
 			return err
 		}
@@ -67,24 +62,17 @@ func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, e
 		if err != nil {
 			return err
 		}
-		if paused {
-			nothing = true
-			return nil
+		if !b.paused && b.looks {
+			claim, err = t.claimLook(b.id, owner, c)
 		}
-		if claim, err = t.claimLook(batch, owner, c); err != nil || claim.Key != 0 {
-			claim.LastPass = last
-			return err
+		if err == nil && claim.Key == 0 && !b.paused && b.open {
+			claim, events, err = t.claimJob(b.id, b.pass, owner, c, s.next(b.id))
 		}
-		if !open {
-			nothing = true
-			return nil
-		}
-		claim, events, err = t.claimJob(batch, pass, owner, c, s.next(batch))
-		nothing, claim.LastPass = err == nil && claim.Key == 0, last
+		nothing, claim.LastPass = err == nil && claim.Key == 0, b.last
 		return err
 	})
 	if err == nil && nothing {
-		err = reel.ErrNothingDue
+		return reel.Claim{}, events, reel.ErrNothingDue
 	}
 	return claim, events, err
 }
@@ -95,6 +83,7 @@ func (t *tx) claimLook(batch, owner int64, c reel.Claimant) (reel.Claim, error) 
 	err := t.row(`SELECT `+jobColumns+` FROM job j JOIN account a ON a.id=j.account_id
 		WHERE j.batch_id=? AND j.look_due=1 AND j.owner IS NULL
 		AND NOT EXISTS (SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL)
+		AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
 		ORDER BY j.id LIMIT 1`, []any{batch}, r.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return reel.Claim{}, nil
@@ -160,6 +149,7 @@ func (t *tx) claimJob(batch int64, pass int, owner int64, c reel.Claimant, turn 
 			return reel.Claim{}, events, err
 		}
 		*turn = r.account
+		t.homes[r.key] = home{batch, r.account}
 		t.moved(batch, r.state, reel.Running, 1)
 		claim := r.claim(c, pass)
 		e := reel.Event{Kind: reel.EventClaimed, Batch: c.Batch, Pass: pass, Job: r.job.ID, Account: r.job.Account,
@@ -173,25 +163,19 @@ func (t *tx) claimJob(batch int64, pass int, owner int64, c reel.Claimant, turn 
 
 // holdBack sets aside the ready jobs of held accounts: of one, or of all where account is 0.
 func (t *tx) holdBack(batch int64, name string, account int64) ([]reel.Event, error) {
-	s, err := t.stmt(`SELECT h.account_id, a.name FROM hold h JOIN account a ON a.id=h.account_id
-		WHERE h.released_at IS NULL AND (?1=0 OR h.account_id=?1)`)
+	type heldAccount struct {
+		id   int64
+		name string
+	}
+	var held []heldAccount
+	err := t.each(`SELECT h.account_id, a.name FROM hold h JOIN account a ON a.id=h.account_id
+		WHERE h.released_at IS NULL AND (?1=0 OR h.account_id=?1) ORDER BY h.account_id`, []any{account}, func(rows *sql.Rows) error {
+		var h heldAccount
+		err := rows.Scan(&h.id, &h.name)
+		held = append(held, h)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	rows, err := s.Query(account)
-	if err != nil {
-		return nil, err
-	}
-	held := map[int64]string{}
-	for rows.Next() {
-		var id int64
-		var name string
-		if err := rows.Scan(&id, &name); err != nil {
-			return nil, errors.Join(err, rows.Close())
-		}
-		held[id] = name
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
 	var pass int
@@ -199,12 +183,12 @@ func (t *tx) holdBack(batch int64, name string, account int64) ([]reel.Event, er
 		return nil, err
 	}
 	var events []reel.Event
-	for id, acc := range held {
+	for _, h := range held {
 		count := 0
 		for _, state := range []reel.State{reel.Pending, reel.Failed} {
 			for _, due := range []int{pass, pass + 1} {
 				n, err := t.exec(`UPDATE job SET state='set_aside', reason='account_hold' WHERE batch_id=? AND due_pass=? AND account_id=?
-					AND state IN ('pending','failed') AND state=?`, batch, due, id, string(state))
+					AND state IN ('pending','failed') AND state=?`, batch, due, h.id, string(state))
 				if err != nil {
 					return nil, err
 				}
@@ -215,7 +199,7 @@ func (t *tx) holdBack(batch int64, name string, account int64) ([]reel.Event, er
 		if count == 0 {
 			continue
 		}
-		e := reel.Event{Kind: reel.EventHeldBack, Batch: name, Account: acc, Count: count}
+		e := reel.Event{Kind: reel.EventHeldBack, Batch: name, Account: h.name, Count: count}
 		if err := t.journal(batch, 0, &e); err != nil {
 			return nil, err
 		}
@@ -238,7 +222,7 @@ func (s *Store) Started(l reel.Lease, p reel.Process) {
 // then set aside, and its lease is over.
 func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerprint, allowRepost bool) (events []reel.Event, err error) {
 	duplicate := false
-	err = s.do(func(t *tx) error {
+	err = s.hot(func(t *tx) error {
 		events, duplicate = nil, false
 		n, err := t.exec(`UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=? AND owner IS NOT NULL
 			AND state='running' AND lease_until>?`, leaseEnd(t.now), c.Key, c.Fence, ms(t.now))
@@ -248,13 +232,13 @@ func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerpri
 		if n == 0 {
 			return fmt.Errorf("intent of job %q: %w", c.Job.ID, reel.ErrLost)
 		}
-		var batch, account int64
-		if err := t.row(`SELECT batch_id,account_id FROM job WHERE id=?`, []any{c.Key}, &batch, &account); err != nil {
+		home, err := t.homeOf(c.Key)
+		if err != nil {
 			return err
 		}
 		e := reel.Event{Kind: reel.EventIntent, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account,
 			Attempt: c.Attempt, Worker: c.Worker, Fence: c.Fence}
-		other, err := t.publish(c, account, content, allowRepost)
+		other, err := t.publish(c, home.account, content, allowRepost)
 		if err != nil {
 			return err
 		}
@@ -263,14 +247,14 @@ func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerpri
 			to = reel.SetAside
 			e.Kind, e.Text = reel.EventDuplicate, other
 			e.Decision = &reel.Decision{State: reel.SetAside, Reason: reel.ReasonDuplicate, Why: other}
-			if _, err := t.exec(`UPDATE job SET state='set_aside', reason='duplicate', error=?, owner=NULL, lease_until=NULL, completed_at=? WHERE id=?`,
-				other, ms(t.now), c.Key); err != nil {
+			if _, err := t.exec(`UPDATE job SET state='set_aside', reason='duplicate', error=?, category='', type='', rule='',
+				owner=NULL, lease_until=NULL, worker_pid=0, completed_at=? WHERE id=?`, other, ms(t.now), c.Key); err != nil {
 				return err
 			}
 		}
-		t.moved(batch, reel.Running, to, 1)
+		t.moved(home.batch, reel.Running, to, 1)
 		events = []reel.Event{e}
-		return t.journal(batch, c.Key, &events[0])
+		return t.journal(home.batch, c.Key, &events[0])
 	})
 	if err == nil && duplicate {
 		err = reel.ErrDuplicate
@@ -279,23 +263,33 @@ func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerpri
 }
 
 // publish enters the intent into the publish ledger. It answers what stands in the way, in words. An allowed repost is kept
-// outside the unique key, so that the first post still guards it.
+// outside the unique key, so that the first post still guards it; it guards the video too, should the first turn out absent.
 func (t *tx) publish(c reel.Claim, account int64, content reel.Fingerprint, allowRepost bool) (other string, err error) {
+	const free = `NOT EXISTS (SELECT 1 FROM publish WHERE account_id=?1 AND content=?2 AND verdict<>'absent' AND repost=0)
+		AND NOT EXISTS (SELECT 1 FROM publish WHERE account_id=?1 AND content=?2 AND verdict<>'absent' AND repost=1)`
+	const enter = `INSERT INTO publish(account_id,content,job,fence,at) SELECT ?1,?2,?3,?4,?5 WHERE ` + free
+	args := []any{account, content.Key, c.Key, c.Fence, ms(t.now)}
+	var n int64
+	if content.Path == content.Key {
+		n, err = t.exec(enter, args...)
+	} else {
+		n, err = t.exec(enter+strings.ReplaceAll(` AND `+free, `?2`, `?6`), append(args, content.Path)...)
+	}
+	if err != nil || n == 1 {
+		return "", err
+	}
+	if allowRepost {
+		_, err = t.exec(`INSERT INTO publish(account_id,content,job,fence,repost,at) VALUES(?,?,?,?,1,?)`,
+			account, content.Key, c.Key, c.Fence, ms(t.now))
+		return "", err
+	}
 	var job, batch, verdict string
 	var at sql.NullInt64
 	err = t.row(`SELECT j.job_id, b.name, p.verdict, p.at FROM publish p JOIN job j ON j.id=p.job JOIN batch b ON b.id=j.batch_id
-		WHERE p.account_id=? AND p.content IN (?,?) AND p.verdict<>'absent' AND p.repost=0 LIMIT 1`,
+		WHERE p.id=COALESCE((SELECT id FROM publish WHERE account_id=?1 AND content IN (?2,?3) AND verdict<>'absent' AND repost=0 LIMIT 1),
+			(SELECT id FROM publish WHERE account_id=?1 AND content IN (?2,?3) AND verdict<>'absent' AND repost=1 LIMIT 1))`,
 		[]any{account, content.Key, content.Path}, &job, &batch, &verdict, &at)
-	again := err == nil
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", err
-	}
-	if again && !allowRepost {
-		return fmt.Sprintf("the same video %s on this account: job %s of batch %s, %s",
-			map[bool]string{true: "was published", false: "may have been published"}[verdict == "published"],
-			job, batch, fromMS(at).Format(time.RFC3339)), nil
-	}
-	_, err = t.exec(`INSERT INTO publish(account_id,content,job,fence,repost,at) VALUES(?,?,?,?,?,?)`,
-		account, content.Key, c.Key, c.Fence, again, ms(t.now))
-	return "", err
+	return fmt.Sprintf("the same video %s on this account: job %s of batch %s, %s",
+		map[bool]string{true: "was published", false: "may have been published"}[verdict == "published"],
+		job, batch, fromMS(at).Format(time.RFC3339)), err
 }

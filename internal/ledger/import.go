@@ -41,10 +41,10 @@ type ImportReport struct {
 
 // Import adds posts to a batch, creating it where needed, in one transaction and in constant memory. A job_id that the
 // batch already has with the same account and video is left as it is; with another account or video it is a problem. Any
-// problem, here or from the reader, and nothing is imported: then the error is an *ImportError.
+// problem, here or from the reader, and nothing is imported: then the error is an *ImportError. posts is ranged over once.
 func (s *Store) Import(ctx context.Context, batch string, posts iter.Seq2[reel.Post, error]) (ImportReport, error) {
 	var rep ImportReport
-	err := s.do(func(t *tx) error {
+	err := s.trouble(s.writer.commitOnce(func(t *tx) error {
 		rep = ImportReport{Batch: batch}
 		im := importer{t: t, accounts: map[string]int64{}}
 		if err := im.open(batch); err != nil {
@@ -74,7 +74,7 @@ func (s *Store) Import(ctx context.Context, batch string, posts iter.Seq2[reel.P
 		}
 		t.totals[totalKey{im.batch, "attempts"}] += im.attempts
 		return t.journal(im.batch, 0, &reel.Event{Kind: reel.EventImported, Batch: batch, Count: rep.Added})
-	})
+	}))
 	if err != nil {
 		return ImportReport{}, err
 	}

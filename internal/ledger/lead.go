@@ -44,11 +44,15 @@ func (s *Store) Lead(ctx context.Context, bid reel.Bid) (round reel.Round, event
 		if err != nil {
 			return err
 		}
+		var last int // of the run before
+		if err := t.row(`SELECT last_pass FROM batch WHERE id=?`, []any{id}, &last); err != nil {
+			return err
+		}
 		if _, err := t.exec(`UPDATE batch SET leader=?, leader_term=leader_term+1, leader_until=?, limits=?, last_pass=pass_base+?,
 			used_at=? WHERE id=?`, sup, leaseEnd(t.now), marshal(bid.Limits), bid.Limits.MaxPasses, ms(t.now), id); err != nil {
 			return err
 		}
-		if err := t.reopen(id, bid); err != nil {
+		if err := t.reopen(id, bid, last); err != nil {
 			return err
 		}
 		if events, err = t.holdBack(id, bid.Batch, 0); err != nil {
@@ -69,25 +73,31 @@ func (s *Store) Lead(ctx context.Context, bid reel.Bid) (round reel.Round, event
 	return round, events, err
 }
 
-// reopen takes a batch out of its result where there is something to do again.
-func (t *tx) reopen(id int64, bid reel.Bid) error {
+// reopen takes a batch out of its result where there is something to do again. before is the last pass that the run before
+// might have opened.
+func (t *tx) reopen(id int64, bid reel.Bid, before int) error {
 	var result reel.Result
-	var used, pass int
-	if err := t.row(`SELECT result,pass-pass_base,pass FROM batch WHERE id=?`, []any{id}, &result, &used, &pass); err != nil {
+	var pass, last int
+	if err := t.row(`SELECT result,pass,last_pass FROM batch WHERE id=?`, []any{id}, &result, &pass, &last); err != nil {
 		return err
 	}
 	var looks int64
 	var err error
-	if bid.Look {
+	if !bid.Look { // nobody here can look: what an earlier run left to look at must not keep the passes waiting
+		_, err = t.exec(`UPDATE job SET look_due=0 WHERE batch_id=? AND look_due=1`, id)
+	} else {
 		if looks, err = t.exec(`UPDATE job SET look_due=1 WHERE batch_id=? AND state='in_doubt' AND owner IS NULL
 			AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)`, id); err != nil {
 			return err
 		}
 	}
+	if err != nil {
+		return err
+	}
 	if result == reel.NoResult {
 		return nil
 	}
-	if used < bid.Limits.MaxPasses { // more passes than last time: those that only lacked passes go on
+	if pass < last && before < last { // more passes than last time: those that only lacked passes go on
 		n, err := t.exec(`UPDATE job SET state='failed', reason='', due_pass=? WHERE batch_id=? AND state='out_of_passes'`, pass+1, id)
 		if err != nil {
 			return err
@@ -114,15 +124,8 @@ func (t *tx) round(id int64, name string) (r reel.Round, err error) {
 
 // totalsOf reads a batch's counters, what the present transaction adds included.
 func (t *tx) totalsOf(id int64) (reel.Totals, error) {
-	s, err := t.stmt(`SELECT name,n FROM total WHERE batch_id=?`)
-	if err != nil {
-		return reel.Totals{}, err
-	}
-	rows, err := s.Query(id)
-	if err != nil {
-		return reel.Totals{}, err
-	}
-	totals, err := scanTotals(rows)
+	var totals reel.Totals
+	err := t.each(`SELECT name,n FROM total WHERE batch_id=?`, []any{id}, func(rows *sql.Rows) error { return scanTotal(rows, &totals) })
 	for k, n := range t.totals {
 		if k.batch == id {
 			addTotal(&totals, k.name, n)
@@ -131,18 +134,14 @@ func (t *tx) totalsOf(id int64) (reel.Totals, error) {
 	return totals, err
 }
 
-func scanTotals(rows *sql.Rows) (reel.Totals, error) {
-	defer rows.Close()
-	var totals reel.Totals
-	for rows.Next() {
-		var name string
-		var n int
-		if err := rows.Scan(&name, &n); err != nil {
-			return totals, err
-		}
-		addTotal(&totals, name, n)
+func scanTotal(row interface{ Scan(...any) error }, totals *reel.Totals) error {
+	var name string
+	var n int
+	if err := row.Scan(&name, &n); err != nil {
+		return err
 	}
-	return totals, rows.Err()
+	addTotal(totals, name, n)
+	return nil
 }
 
 func addTotal(totals *reel.Totals, name string, n int) {
@@ -156,16 +155,22 @@ func addTotal(totals *reel.Totals, name string, n int) {
 	}
 }
 
-// leading checks that the term still leads. Every change of passes begins with it.
+// leading checks that the term still leads. Every change of passes begins with it. A term is over when another one has
+// begun, and when its leader has finished or stepped down.
 func (t *tx) leading(batch string, term int64) (id int64, err error) {
 	id, have, err := t.batchID(batch)
-	if err == nil && have != term {
+	led := false
+	if err == nil {
+		err = t.row(`SELECT leader IS NOT NULL FROM batch WHERE id=?`, []any{id}, &led)
+	}
+	if err == nil && (have != term || !led) {
 		return 0, fmt.Errorf("term %d of batch %q: %w", term, batch, reel.ErrLost)
 	}
 	return id, err
 }
 
-// OpenPass opens a pass. The pass must be the one after the last.
+// OpenPass opens a pass. The pass must be the one after the last. Jobs of accounts that were held meanwhile are set aside
+// first; where that leaves nothing to do, no pass is opened, and Advance says what comes instead.
 func (s *Store) OpenPass(ctx context.Context, batch string, term int64, pass int) (events []reel.Event, err error) {
 	err = s.do(func(t *tx) error {
 		events = nil
@@ -173,18 +178,24 @@ func (s *Store) OpenPass(ctx context.Context, batch string, term int64, pass int
 		if err != nil {
 			return err
 		}
-		n, err := t.exec(`UPDATE batch SET pass=?, pass_open=1, waiting_until=NULL, result='' WHERE id=? AND pass_open=0 AND pass=?`, pass, id, pass-1)
+		round, err := t.round(id, batch)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if round.Open || round.Pass != pass-1 {
 			return fmt.Errorf("open pass %d of batch %q: %w", pass, batch, reel.ErrLost)
 		}
-		if _, err := t.exec(`INSERT INTO pass(batch_id,pass,started_at) VALUES(?,?,?)`, id, pass, ms(t.now)); err != nil {
+		if events, err = t.holdBack(id, batch, 0); err != nil {
 			return err
 		}
 		totals, err := t.totalsOf(id)
-		if err != nil {
+		if err != nil || totals.Pending+totals.Failed == 0 {
+			return err
+		}
+		if _, err := t.exec(`UPDATE batch SET pass=?, pass_open=1, waiting_until=NULL, result='' WHERE id=?`, pass, id); err != nil {
+			return err
+		}
+		if _, err := t.exec(`INSERT INTO pass(batch_id,pass,started_at) VALUES(?,?,?)`, id, pass, ms(t.now)); err != nil {
 			return err
 		}
 		var last int
@@ -193,8 +204,9 @@ func (s *Store) OpenPass(ctx context.Context, batch string, term int64, pass int
 		}
 		e := reel.Event{Kind: reel.EventPassOpened, Batch: batch, Pass: pass, Count: totals.Pending + totals.Failed,
 			MaxPass: last, Totals: &totals}
-		events = []reel.Event{e}
-		return t.journal(id, 0, &events[0])
+		err = t.journal(id, 0, &e)
+		events = append(events, e)
+		return err
 	})
 	return events, err
 }
@@ -212,8 +224,8 @@ func (s *Store) Advance(ctx context.Context, batch string, term int64, decide fu
 		if err != nil {
 			return err
 		}
-		var busy bool
-		if err := t.row(`SELECT EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND owner IS NOT NULL)
+		var busy bool // the + keeps SQLite from going through the batch instead of the few jobs in flight
+		if err := t.row(`SELECT EXISTS(SELECT 1 FROM job WHERE +batch_id=?1 AND owner IS NOT NULL)
 			OR EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND look_due=1)
 			OR (?2 AND EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND due_pass=?3 AND state IN ('pending','failed')))`,
 			[]any{id, round.Open, round.Pass}, &busy); err != nil {
@@ -221,6 +233,9 @@ func (s *Store) Advance(ctx context.Context, batch string, term int64, decide fu
 		}
 		if busy {
 			return reel.ErrNotYet
+		}
+		if events, err = t.holdBack(id, batch, 0); err != nil {
+			return err
 		}
 		totals, err := t.totalsOf(id)
 		if err != nil {
@@ -244,7 +259,7 @@ func (t *tx) closePass(id int64, round reel.Round, step reel.Step, events *[]ree
 	if _, err := t.exec(`UPDATE pass SET ended_at=? WHERE batch_id=? AND pass=?`, ms(t.now), id, round.Pass); err != nil {
 		return err
 	}
-	if err := t.finish(); err != nil { // the counters of changes in this same transaction
+	if err := t.writeCounters(); err != nil { // the counters of changes in this same transaction
 		return err
 	}
 	s, err := t.stmt(passColumns + ` FROM pass WHERE batch_id=? AND pass=?`)
@@ -272,7 +287,8 @@ func (t *tx) apply(id int64, batch string, round reel.Round, step *reel.Step, to
 		return err
 	}
 	if step.Result == reel.MaxPassesReached {
-		n, err := t.exec(`UPDATE job SET state='out_of_passes', reason='max_passes' WHERE batch_id=? AND due_pass=? AND state='failed'`, id, round.Pass+1)
+		n, err := t.exec(`UPDATE job SET state='out_of_passes', reason='max_passes' WHERE batch_id=? AND due_pass=?
+			AND state IN ('pending','failed') AND state='failed'`, id, round.Pass+1)
 		if err != nil {
 			return err
 		}

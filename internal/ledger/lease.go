@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 
 	"reelpass/internal/reel"
 )
@@ -22,23 +23,12 @@ func (s *Store) Renew(ctx context.Context, supervisor string) (held []reel.Lease
 		if _, err := t.exec(`UPDATE job SET lease_until=? WHERE owner=?`, until, owner); err != nil {
 			return err
 		}
-		st, err := t.stmt(`SELECT id,fence FROM job WHERE owner=?`)
-		if err != nil {
-			return err
-		}
-		rows, err := st.Query(owner)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		return t.each(`SELECT id,fence FROM job WHERE owner=?`, []any{owner}, func(rows *sql.Rows) error {
 			var l reel.Lease
-			if err := rows.Scan(&l.Key, &l.Fence); err != nil {
-				return err
-			}
+			err := rows.Scan(&l.Key, &l.Fence)
 			held = append(held, l)
-		}
-		return rows.Err()
+			return err
+		})
 	})
 	return held, err
 }
@@ -68,6 +58,9 @@ func (s *Store) Held(ctx context.Context, notOf string) ([]reel.Held, error) {
 		}
 		h.Claim = r.claim(c, r.pass)
 		h.Fence, h.State, h.Lookup = r.fence, r.state, r.state == reel.InDoubt
+		if h.Lookup {
+			h.Attempt = r.tally.Attempts // the doubtful one, not one to come
+		}
 		h.Limits = unmarshal[reel.Limits](limits)
 		h.LastPass = last
 		h.WorkerProc.Host = h.Supervisor.Process.Host

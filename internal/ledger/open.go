@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"      // kernel lock: migrations run one at a time, SQLite has no lock for them
@@ -51,11 +52,14 @@ func Open(ctx context.Context, path string, opt Options) (*Store, error) {
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
-	if err := inspect(path, opt.MustExist); err != nil {
+	if err := refuseNetwork(path, fileSystem); err != nil {
+		return nil, err
+	}
+	if err := inspect(path, opt.MustExist); err != nil && !settled(path, err) {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, &FileError{Path: path, Kind: Unwritable, Err: err}
+		return nil, unwritable(path, err)
 	}
 	s := &Store{path: path, clock: opt.Clock, turns: map[int64]*int64{}}
 	var err error
@@ -79,29 +83,34 @@ func Open(ctx context.Context, path string, opt Options) (*Store, error) {
 // dsn sets what every connection needs. WAL with synchronous=FULL makes a commit durable; a bigger WAL between checkpoints
 // would only lengthen them.
 func dsn(path, more string) string {
-	q := url.Values{"_pragma": {
-		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-		"journal_mode(WAL)", "cache_size(-16000)", more,
-	}}
+	return dsnOf(path, "journal_mode(WAL)", "cache_size(-16000)", more)
+}
+
+func dsnOf(path string, pragmas ...string) string {
+	q := url.Values{"_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}, pragmas...)}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 
 // inspect looks at the file without opening it as a database, since opening may already change it.
 func inspect(path string, mustExist bool) error {
-	f, err := os.Open(path)
+	st, err := os.Stat(path) // first: to open a pipe would wait for its other end
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && mustExist:
+		return &FileError{Path: path, Kind: Missing}
 	case errors.Is(err, fs.ErrNotExist):
-		if mustExist {
-			return &FileError{Path: path, Kind: Missing}
-		}
 		return nil
 	case err != nil:
 		return &FileError{Path: path, Kind: Unreadable, Err: err}
+	case st.IsDir():
+		return &FileError{Path: path, Kind: Foreign, Err: errors.New("it is a directory")}
+	case !st.Mode().IsRegular():
+		return &FileError{Path: path, Kind: Foreign, Err: errors.New("it is not a file")}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return &FileError{Path: path, Kind: Unreadable, Err: err}
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err == nil && st.IsDir() {
-		return &FileError{Path: path, Kind: Foreign, Err: errors.New("it is a directory")}
-	}
 	head := make([]byte, 100)
 	n, err := io.ReadFull(f, head)
 	switch {
@@ -115,13 +124,43 @@ func inspect(path string, mustExist bool) error {
 	return &FileError{Path: path, Kind: Foreign, Err: errors.New("it is a database of another program")}
 }
 
-// migrate brings the schema up to date under a lock file, and refuses a schema that is newer than this program.
-func (s *Store) migrate(ctx context.Context) error {
-	lock := flock.New(s.path + ".lock")
-	if err := lock.Lock(); err != nil {
-		return &FileError{Path: s.path, Kind: Unwritable, Err: err}
+// settled says that a file which looked foreign was only being made into a ledger by another process.
+func settled(path string, err error) bool {
+	var file *FileError
+	if !errors.As(err, &file) || file.Kind != Foreign {
+		return false
+	}
+	if _, err := os.Stat(lockPath(path)); err != nil {
+		return false // nobody makes it into one; do not leave a lock file beside it
+	}
+	lock := flock.New(lockPath(path))
+	if lock.Lock() != nil {
+		return false
 	}
 	defer lock.Close()
+	return inspect(path, false) == nil
+}
+
+func lockPath(path string) string { return path + ".lock" }
+
+func unwritable(path string, err error) *FileError {
+	kind := Unwritable
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		kind = Full
+	}
+	return &FileError{Path: path, Kind: kind, Err: err}
+}
+
+// migrate brings the schema up to date under a lock file, and refuses a schema that is newer than this program.
+func (s *Store) migrate(ctx context.Context) error {
+	lock := flock.New(lockPath(s.path))
+	if err := lock.Lock(); err != nil {
+		return unwritable(s.path, err)
+	}
+	defer lock.Close()
+	if err := mark(ctx, s.path); err != nil {
+		return err
+	}
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -140,12 +179,24 @@ func (s *Store) migrate(ctx context.Context) error {
 	if have == want {
 		return nil
 	}
-	// The mark comes with the first write, before any table: a kill here leaves an empty ledger of ours.
-	if _, err := s.write.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
-		return err
-	}
 	_, err = p.Up(ctx)
 	return err
+}
+
+// mark makes a new file one of ours before anything else is in it. It is written without WAL: there the mark would stay
+// beside the file until a checkpoint, and a kill before it would leave a file that nobody recognises.
+func mark(ctx context.Context, path string) error {
+	st, err := os.Stat(path)
+	_, torn := os.Stat(path + "-journal") // the mark itself was cut short: SQLite takes it back, and it is made again
+	if err == nil && st.Size() > 0 && torn != nil {
+		return nil
+	}
+	db, err := sql.Open("sqlite", dsnOf(path, "journal_mode(DELETE)", "synchronous(FULL)"))
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
+	return errors.Join(err, db.Close())
 }
 
 // Close writes what is queued and closes the file.

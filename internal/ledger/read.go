@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,36 +52,72 @@ func (s *Store) Batches(ctx context.Context) ([]reel.Status, error) {
 	return all, nil
 }
 
+// reader is what reads need; a *sql.Tx, where several reads must see one moment.
+type reader interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// moment lets f read the ledger as it stands at one moment.
+func (s *Store) moment(ctx context.Context, f func(reader) error) error {
+	t, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return s.trouble(err)
+	}
+	defer t.Rollback()
+	return s.trouble(f(t))
+}
+
+// rowsOf calls scan for each row of a query.
+func rowsOf(ctx context.Context, r reader, query string, args []any, scan func(*sql.Rows) error) error {
+	rows, err := r.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
 // Status is where a batch stands. It reads counters, never the jobs.
-func (s *Store) Status(ctx context.Context, batch string) (reel.Status, error) {
+func (s *Store) Status(ctx context.Context, batch string) (st reel.Status, err error) {
+	err = s.moment(ctx, func(r reader) error { st, err = s.status(ctx, r, batch); return err })
+	return st, err
+}
+
+func (s *Store) status(ctx context.Context, r reader, batch string) (reel.Status, error) {
 	st := reel.Status{Batch: reel.Batch{Name: batch}, Passes: []reel.PassStats{}}
 	var id, until int64
 	var limits string
 	var paused, led bool
 	var pass int
 	var created, waiting sql.NullInt64
-	err := s.read.QueryRowContext(ctx, `SELECT id,limits,result,paused,pass,created_at,waiting_until,leader IS NOT NULL,leader_until
+	err := r.QueryRowContext(ctx, `SELECT id,limits,result,paused,pass,created_at,waiting_until,leader IS NOT NULL,leader_until
 		FROM batch WHERE name=?`, batch).Scan(&id, &limits, &st.Result, &paused, &pass, &created, &waiting, &led, &until)
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, fmt.Errorf("batch %q: %w", batch, reel.ErrNotFound)
 	}
 	if err != nil {
-		return st, s.trouble(err)
-	}
-	st.Limits, st.CreatedAt = unmarshal[reel.Limits](limits), fromMS(created)
-	rows, err := s.read.QueryContext(ctx, `SELECT name,n FROM total WHERE batch_id=?`, id)
-	if err != nil {
-		return st, s.trouble(err)
-	}
-	if st.Totals, err = scanTotals(rows); err != nil {
-		return st, s.trouble(err)
-	}
-	if st.Passes, err = s.passes(ctx, id); err != nil {
 		return st, err
 	}
+	st.Limits, st.CreatedAt = unmarshal[reel.Limits](limits), fromMS(created)
+	if err := rowsOf(ctx, r, `SELECT name,n FROM total WHERE batch_id=?`, []any{id}, func(rows *sql.Rows) error {
+		return scanTotal(rows, &st.Totals)
+	}); err != nil {
+		return st, err
+	}
+	err = rowsOf(ctx, r, passColumns+` FROM pass WHERE batch_id=? ORDER BY pass`, []any{id}, func(rows *sql.Rows) error {
+		p, err := scanPass(rows)
+		st.Passes = append(st.Passes, p)
+		return err
+	})
 	alive := led && s.clock().Before(time.UnixMilli(until))
 	st.Phase = phase(st, paused, alive, waiting.Valid, pass)
-	return st, nil
+	return st, err
 }
 
 func phase(st reel.Status, paused, led, waiting bool, pass int) reel.Phase {
@@ -106,23 +143,6 @@ func scanPass(row interface{ Scan(...any) error }) (p reel.PassStats, err error)
 		&p.Failed.Content, &p.Failed.Infrastructure, &p.Failed.Unknown, &p.InDoubt, &p.SetAside, &p.Exhausted, &p.Retryable)
 	p.SuccessRate = reel.Rate(p.Succeeded, p.Processed)
 	return p, err
-}
-
-func (s *Store) passes(ctx context.Context, batch int64) ([]reel.PassStats, error) {
-	rows, err := s.read.QueryContext(ctx, passColumns+` FROM pass WHERE batch_id=? ORDER BY pass`, batch)
-	if err != nil {
-		return nil, s.trouble(err)
-	}
-	defer rows.Close()
-	all := []reel.PassStats{}
-	for rows.Next() {
-		p, err := scanPass(rows)
-		if err != nil {
-			return nil, s.trouble(err)
-		}
-		all = append(all, p)
-	}
-	return all, s.trouble(rows.Err())
 }
 
 // Filter chooses jobs; empty fields choose all.
@@ -151,11 +171,8 @@ func (s *Store) Jobs(ctx context.Context, batch string, f Filter) iter.Seq2[reel
 	return func(yield func(reel.Record, error) bool) {
 		query := recordColumns + ` WHERE j.batch_id=(SELECT id FROM batch WHERE name=?)`
 		args := []any{batch}
-		if len(f.States) > 0 {
-			query += ` AND j.state IN (?` + strings.Repeat(`,?`, len(f.States)-1) + `)`
-			for _, st := range f.States {
-				args = append(args, string(st))
-			}
+		if len(f.States) > 0 { // as literals: with parameters SQLite cannot see that job_trouble would do
+			query += ` AND (` + anyOf(f.States) + `)`
 		}
 		if f.Reason != "" {
 			query, args = query+` AND j.reason=?`, append(args, string(f.Reason))
@@ -182,6 +199,20 @@ func (s *Store) Jobs(ctx context.Context, batch string, f Filter) iter.Seq2[reel
 	}
 }
 
+// anyOf is the condition that a job is in one of some states. A word that is no state matches no job.
+func anyOf(states []reel.State) string {
+	terms := []string{`0`}
+	for _, st := range states {
+		if slices.Contains(reel.States(), st) {
+			terms = append(terms, `j.state='`+string(st)+`'`)
+		}
+	}
+	if len(terms) > 1 {
+		terms = terms[1:]
+	}
+	return strings.Join(terms, ` OR `)
+}
+
 // Story is all that the ledger knows of one job.
 type Story struct {
 	Record   reel.Record
@@ -193,69 +224,56 @@ type Story struct {
 }
 
 // Story tells one job's whole story; reel.ErrNotFound where there is none.
-func (s *Store) Story(ctx context.Context, batch string, id reel.JobID) (Story, error) {
+func (s *Store) Story(ctx context.Context, batch string, id reel.JobID) (st Story, err error) {
+	err = s.moment(ctx, func(r reader) error { st, err = story(ctx, r, batch, id); return err })
+	return st, err
+}
+
+func story(ctx context.Context, r reader, batch string, id reel.JobID) (Story, error) {
 	var st Story
 	var key int64
 	var limits string
-	err := s.read.QueryRowContext(ctx, `SELECT j.id,b.limits,b.last_pass,EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
+	err := r.QueryRowContext(ctx, `SELECT j.id,b.limits,b.last_pass,EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
 		FROM job j JOIN batch b ON b.id=j.batch_id WHERE b.name=? AND j.job_id=?`, batch, string(id)).Scan(&key, &limits, &st.LastPass, &st.Held)
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, fmt.Errorf("job %q in batch %q: %w", id, batch, reel.ErrNotFound)
 	}
 	if err != nil {
-		return st, s.trouble(err)
+		return st, err
 	}
 	st.Limits = unmarshal[reel.Limits](limits)
-	if st.Record, err = scanRecord(s.read.QueryRowContext(ctx, recordColumns+` WHERE j.id=?`, key)); err != nil {
-		return st, s.trouble(err)
+	if st.Record, err = scanRecord(r.QueryRowContext(ctx, recordColumns+` WHERE j.id=?`, key)); err != nil {
+		return st, err
 	}
 	st.Record.Batch = batch
-	rows, err := s.read.QueryContext(ctx, attemptColumns+` WHERE job=? ORDER BY number`, key)
-	if err != nil {
-		return st, s.trouble(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	if err := rowsOf(ctx, r, attemptColumns+` WHERE job=? ORDER BY number`, []any{key}, func(rows *sql.Rows) error {
 		a, err := scanAttempt(rows)
-		if err != nil {
-			return st, s.trouble(err)
-		}
 		st.Attempts = append(st.Attempts, a)
+		return err
+	}); err != nil {
+		return st, err
 	}
-	if err := rows.Err(); err != nil {
-		return st, s.trouble(err)
-	}
-	st.Events, err = s.events(ctx, key)
-	return st, err
-}
-
-func (s *Store) events(ctx context.Context, job int64) ([]reel.Event, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT seq,data FROM event WHERE job=? ORDER BY seq`, job)
-	if err != nil {
-		return nil, s.trouble(err)
-	}
-	defer rows.Close()
-	var all []reel.Event
-	for rows.Next() {
+	err = rowsOf(ctx, r, `SELECT seq,data FROM event WHERE job=? ORDER BY seq`, []any{key}, func(rows *sql.Rows) error {
 		var seq int64
 		var data string
 		if err := rows.Scan(&seq, &data); err != nil {
-			return nil, s.trouble(err)
+			return err
 		}
 		var e reel.Event
 		if err := json.Unmarshal([]byte(data), &e); err != nil {
 			e = reel.Event{Kind: reel.EventNotice, Text: data} // shown as it is rather than hidden
 		}
 		e.Seq = seq
-		all = append(all, e)
-	}
-	return all, s.trouble(rows.Err())
+		st.Events = append(st.Events, e)
+		return nil
+	})
+	return st, err
 }
 
 // Holds lists the accounts that are held, and with all also the holds of the past.
 func (s *Store) Holds(ctx context.Context, all bool) ([]reel.Hold, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT a.name,h.since,COALESCE(b.name,''),COALESCE(j.job_id,''),h.category,h.type,h.rule,h.text,
-		h.released_at,h.released_by,(SELECT count(*) FROM job w WHERE w.account_id=h.account_id AND w.batch_id IN (SELECT id FROM batch)
+		h.released_at,h.released_by,(SELECT count(*) FROM job w WHERE w.account_id=h.account_id
 		AND w.state='set_aside' AND w.reason='account_hold' AND h.released_at IS NULL)
 		FROM hold h JOIN account a ON a.id=h.account_id LEFT JOIN job j ON j.id=h.job LEFT JOIN batch b ON b.id=j.batch_id
 		WHERE ? OR h.released_at IS NULL ORDER BY h.id`, all)

@@ -50,24 +50,23 @@ func (t *tx) attempt(job int64, number int) (reel.Attempt, error) {
 // Record ends an attempt: its evidence, its verdict and what becomes of the job, in one transaction. reel.ErrLost when the
 // lease is no longer held; then nothing has changed. A post is taken only after its intent.
 func (s *Store) Record(ctx context.Context, c reel.Claim, e reel.Ending) (events []reel.Event, err error) {
-	err = s.do(func(t *tx) error {
+	err = s.hot(func(t *tx) error {
 		events = nil
 		d, a := e.Decision, e.Attempt
-		from := reel.Publishing
 		var batch, account int64
-		var have reel.State
+		var from reel.State
+		delete(t.homes, c.Key)
 		if err := t.row(`SELECT batch_id,account_id,state FROM job WHERE id=? AND fence=? AND owner IS NOT NULL`,
-			[]any{c.Key, c.Fence}, &batch, &account, &have); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			[]any{c.Key, c.Fence}, &batch, &account, &from); err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		from = have
 		if !from.InFlight() {
 			return fmt.Errorf("record job %q: %w", c.Job.ID, reel.ErrLost)
 		}
 		if !reel.CanBecome(from, d.State) {
 			return fmt.Errorf("record job %q: from %s to %s: %w", c.Job.ID, from, d.State, reel.ErrRefused)
 		}
-		text, done := a.Evidence.Text, any(ms(t.now))
+		text := a.Evidence.Text
 		if d.State == reel.Succeeded {
 			text, a.Verdict = "", reel.Verdict{}
 		}
@@ -75,12 +74,13 @@ func (s *Store) Record(ctx context.Context, c reel.Claim, e reel.Ending) (events
 		if a.Outcome == reel.OutcomeFailed {
 			now = reel.Tally{}.Failed(a.Verdict.Category)
 		}
-		if _, err := t.exec(`UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, look_due=?,
+		if _, err := t.exec(`UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0,
+			look_due=(? AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)),
 			attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
 			error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=? WHERE id=?`,
 			string(d.State), string(d.Reason), c.Pass+1, e.Look && d.State == reel.InDoubt,
 			now.Account, now.Content, now.Infrastructure, now.Unknown,
-			text, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL, done, c.Key); err != nil {
+			text, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL, ms(t.now), c.Key); err != nil {
 			return err
 		}
 		if err := t.insertAttempt(c.Key, a); err != nil {
@@ -88,6 +88,9 @@ func (s *Store) Record(ctx context.Context, c reel.Claim, e reel.Ending) (events
 		}
 		if err := t.closePublish(c, account, from, d.State); err != nil {
 			return err
+		}
+		if d.State == reel.InDoubt {
+			clear(t.batches) // there may be a look to do
 		}
 		t.moved(batch, from, d.State, 1)
 		t.totals[totalKey{batch, "attempts"}]++
@@ -166,7 +169,7 @@ func count(p *reel.PassStats, a reel.Attempt, d reel.Decision, n int) {
 	}
 }
 
-// hold keeps the account's other jobs from being attempted.
+// hold keeps the account's other jobs from being attempted, and its doubts from being looked up.
 func (t *tx) hold(batch, account int64, c reel.Claim, a reel.Attempt) ([]reel.Event, error) {
 	n, err := t.exec(`INSERT INTO hold(account_id,since,job,category,type,rule,text) VALUES(?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
 		account, ms(t.now), c.Key, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Evidence.Text)
@@ -177,8 +180,18 @@ func (t *tx) hold(batch, account int64, c reel.Claim, a reel.Attempt) ([]reel.Ev
 	if err := t.journal(batch, c.Key, &e); err != nil {
 		return nil, err
 	}
+	if err := t.noLooks(account); err != nil {
+		return nil, err
+	}
 	back, err := t.holdBack(batch, c.Batch, account)
 	return append([]reel.Event{e}, back...), err
+}
+
+// noLooks takes the looks at a held account's jobs off the list: its phone is left alone. The first run after its release
+// puts them back.
+func (t *tx) noLooks(account int64) error {
+	_, err := t.exec(`UPDATE job SET look_due=0 WHERE look_due=1 AND account_id=?`, account)
+	return err
 }
 
 // RecordLook ends a look at the outside world. Found and Absent settle the doubt; Unsure leaves it to the next run or a
@@ -220,6 +233,11 @@ func (t *tx) settleDoubt(batch int64, c reel.Claim, look reel.Look, d reel.Decis
 			return e, err
 		}
 		return e, t.journal(batch, c.Key, &e)
+	default:
+		return e, fmt.Errorf("look at job %q: finding %q: %w", c.Job.ID, look.Finding, reel.ErrRefused)
+	}
+	if !reel.CanBecome(reel.InDoubt, d.State) || (look.Finding == reel.Absent && d.State == reel.Succeeded) {
+		return e, fmt.Errorf("look at job %q: %s makes it %q: %w", c.Job.ID, look.Finding, d.State, reel.ErrRefused)
 	}
 	e.Decision = &d
 	now := reel.Tally{}
@@ -259,8 +277,9 @@ func (t *tx) settleDoubt(batch int64, c reel.Claim, look reel.Look, d reel.Decis
 // Release gives back a claim whose look was not carried out, so that it is looked up later.
 func (s *Store) Release(ctx context.Context, c reel.Claim) error {
 	return s.do(func(t *tx) error {
-		_, err := t.exec(`UPDATE job SET owner=NULL, lease_until=NULL, worker_pid=0, look_due=1 WHERE id=? AND fence=? AND owner IS NOT NULL
-			AND state='in_doubt'`, c.Key, c.Fence)
+		_, err := t.exec(`UPDATE job SET owner=NULL, lease_until=NULL, worker_pid=0,
+			look_due=NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)
+			WHERE id=? AND fence=? AND owner IS NOT NULL AND state='in_doubt'`, c.Key, c.Fence)
 		return err
 	})
 }

@@ -30,6 +30,8 @@ func (s *Store) Pause(ctx context.Context, batch string, paused bool, by string)
 // found is a job that a person wants to change.
 type found struct {
 	key, batch, account int64
+	id                  reel.JobID
+	batchName           string
 	state               reel.State
 	reason              reel.Reason
 	accountName         string
@@ -163,7 +165,8 @@ func (s *Store) ReleaseAccount(ctx context.Context, account, by string, cause bo
 			return err
 		}
 		for _, f := range jobs {
-			if err := t.giveBack(f, &reel.Event{Kind: reel.EventRetried, Account: account, By: by, Text: "account released"}); err != nil {
+			if err := t.giveBack(f, &reel.Event{Kind: reel.EventRetried, Batch: f.batchName, Job: f.id, Account: account, By: by,
+				Text: "account released"}); err != nil {
 				return err
 			}
 		}
@@ -174,25 +177,16 @@ func (s *Store) ReleaseAccount(ctx context.Context, account, by string, cause bo
 }
 
 func (t *tx) heldJobs(account, cause int64, withCause bool) ([]found, error) {
-	s, err := t.stmt(`SELECT j.id,j.batch_id,j.state FROM job j JOIN batch b ON b.id=j.batch_id WHERE j.account_id=?1 AND j.state='set_aside'
-		AND j.batch_id IN (SELECT id FROM batch) AND (j.reason='account_hold' OR (?2 AND j.id=?3)) ORDER BY j.id`)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.Query(account, withCause, cause)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var jobs []found
-	for rows.Next() {
-		f := found{account: account}
-		if err := rows.Scan(&f.key, &f.batch, &f.state); err != nil {
-			return nil, err
-		}
-		jobs = append(jobs, f)
-	}
-	return jobs, rows.Err()
+	err := t.each(`SELECT j.id,j.batch_id,b.name,j.job_id,j.state FROM job j JOIN batch b ON b.id=j.batch_id
+		WHERE j.account_id=?1 AND j.state='set_aside' AND (j.reason='account_hold' OR (?2 AND j.id=?3)) ORDER BY j.id`,
+		[]any{account, withCause, cause}, func(rows *sql.Rows) error {
+			f := found{account: account}
+			err := rows.Scan(&f.key, &f.batch, &f.batchName, &f.id, &f.state)
+			jobs = append(jobs, f)
+			return err
+		})
+	return jobs, err
 }
 
 // HoldAccount holds an account by a person's word. It is an error when the account is unknown.
@@ -208,6 +202,9 @@ func (s *Store) HoldAccount(ctx context.Context, account, by, why string) error 
 		}
 		n, err := t.exec(`INSERT INTO hold(account_id,since,text) VALUES(?,?,?) ON CONFLICT DO NOTHING`, id, ms(t.now), why)
 		if err != nil || n == 0 {
+			return err
+		}
+		if err := t.noLooks(id); err != nil {
 			return err
 		}
 		return t.journal(0, 0, &reel.Event{Kind: reel.EventHold, Account: account, By: by, Text: why})

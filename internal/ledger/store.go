@@ -11,7 +11,41 @@ import (
 )
 
 // do carries out one change and translates what SQLite says of its file.
-func (s *Store) do(f func(*tx) error) error { return s.trouble(s.writer.commit(f)) }
+func (s *Store) do(f func(*tx) error) error {
+	return s.hot(func(t *tx) error {
+		defer clear(t.batches)
+		return f(t)
+	})
+}
+
+// hot is do for the changes that every job goes through. They leave the row of their batch as it is, so that a group of them
+// reads it once.
+func (s *Store) hot(f func(*tx) error) error { return s.trouble(s.writer.commit(f)) }
+
+// batchRow is what a claim asks of its batch.
+type batchRow struct {
+	id           int64
+	pass, last   int
+	open, paused bool
+	looks        bool // jobs wait for a look
+}
+
+func (t *tx) batch(name string) (*batchRow, error) {
+	if b := t.batches[name]; b != nil {
+		return b, nil
+	}
+	b := new(batchRow)
+	err := t.row(`SELECT id,pass,last_pass,pass_open,paused,EXISTS(SELECT 1 FROM job WHERE batch_id=batch.id AND look_due=1)
+		FROM batch WHERE name=?`, []any{name}, &b.id, &b.pass, &b.last, &b.open, &b.paused, &b.looks)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("batch %q: %w", name, reel.ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.batches[name] = b
+	return b, nil
+}
 
 // batchID finds a batch's number and the term of its leadership.
 func (t *tx) batchID(name string) (id, term int64, err error) {
@@ -32,10 +66,28 @@ func (s *Store) Enlist(sup reel.Supervisor) error {
 }
 
 func (t *tx) supervisorID(uid string) (id int64, err error) {
+	if id, ok := t.supervisors[uid]; ok {
+		return id, nil
+	}
 	if err = t.row(`SELECT id FROM supervisor WHERE uid=?`, []any{uid}, &id); errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("supervisor %q: %w", uid, reel.ErrNotFound)
 	}
+	if err == nil {
+		t.supervisors[uid] = id
+	}
 	return id, err
+}
+
+// home is what never changes of a job: its batch and its account.
+type home struct{ batch, account int64 }
+
+// homeOf finds a job's home. Jobs that were claimed here are remembered until they end.
+func (t *tx) homeOf(job int64) (h home, err error) {
+	h, ok := t.homes[job]
+	if !ok {
+		err = t.row(`SELECT batch_id,account_id FROM job WHERE id=?`, []any{job}, &h.batch, &h.account)
+	}
+	return h, err
 }
 
 func marshal(v any) string {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -21,6 +22,7 @@ const (
 	Unreadable Trouble = "the ledger cannot be read"
 	Unwritable Trouble = "the ledger cannot be written"
 	Busy       Trouble = "another process keeps the ledger locked"
+	Network    Trouble = "the ledger is on a network file system"
 )
 
 // FileError says what is wrong with the ledger's file, in one line.
@@ -34,7 +36,7 @@ func (e *FileError) Error() string {
 	if e.Err == nil {
 		return fmt.Sprintf("%s: %s", e.Path, e.Kind)
 	}
-	return fmt.Sprintf("%s: %s (%v)", e.Path, e.Kind, e.Err)
+	return fmt.Sprintf("%s: %s (%s)", e.Path, e.Kind, strings.ReplaceAll(e.Err.Error(), "\n", " "))
 }
 
 func (e *FileError) Unwrap() error { return e.Err }
@@ -46,12 +48,35 @@ func (s *Store) trouble(err error) error {
 	if err == nil || errors.As(err, &file) || !errors.As(err, &lite) {
 		return err
 	}
-	kind, ok := map[int]Trouble{
-		lib.SQLITE_FULL: Full, lib.SQLITE_CORRUPT: Damaged, lib.SQLITE_NOTADB: Foreign, lib.SQLITE_READONLY: Unwritable,
-		lib.SQLITE_CANTOPEN: Unwritable, lib.SQLITE_BUSY: Busy, lib.SQLITE_PERM: Unwritable, lib.SQLITE_IOERR: Unwritable,
-	}[lite.Code()&0xff]
-	if !ok {
+	kind := s.kindOf(lite)
+	if kind == "" {
 		return err
 	}
 	return &FileError{Path: s.path, Kind: kind, Err: err}
+}
+
+func (s *Store) kindOf(err *sqlite.Error) Trouble {
+	switch err.Code() {
+	case lib.SQLITE_IOERR_SHMSIZE: // the shared memory beside the file could not grow
+		return Full
+	case lib.SQLITE_IOERR_READ, lib.SQLITE_IOERR_SHORT_READ:
+		return Unreadable
+	}
+	switch err.Code() & 0xff {
+	case lib.SQLITE_FULL:
+		return Full
+	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB: // it was one when it was opened: the first bytes say so
+		return Damaged
+	case lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN, lib.SQLITE_PERM, lib.SQLITE_IOERR:
+		return Unwritable
+	case lib.SQLITE_BUSY:
+		return Busy
+	case lib.SQLITE_ERROR: // the statements are right, so a table that is not there is damage
+		for _, text := range []string{"no such table", "no such column", "unsupported file format"} {
+			if strings.Contains(err.Error(), text) {
+				return Damaged
+			}
+		}
+	}
+	return ""
 }

@@ -73,8 +73,11 @@ CREATE INDEX job_ready ON job(batch_id, due_pass, account_id, id) WHERE state IN
 -- At most one job per account is in flight, and this is what keeps it so.
 CREATE UNIQUE INDEX job_in_flight ON job(account_id) WHERE owner IS NOT NULL;
 CREATE INDEX job_look ON job(batch_id, id) WHERE look_due = 1;
--- The few that people ask for.
-CREATE INDEX job_trouble ON job(batch_id, state, id) WHERE state IN ('set_aside','exhausted','out_of_passes','in_doubt','cancelled');
+-- What an account's release returns.
+CREATE INDEX job_aside ON job(account_id, id) WHERE state = 'set_aside';
+-- The few that people ask for. A longer IN would cost every change of a job a table of its words.
+CREATE INDEX job_trouble ON job(batch_id, state, id) WHERE state='set_aside' OR state='exhausted' OR state='out_of_passes'
+  OR state='in_doubt' OR state='cancelled';
 
 CREATE TABLE attempt (
   job         INTEGER NOT NULL REFERENCES job(id),
@@ -97,7 +100,7 @@ CREATE TABLE attempt (
 
 -- The publish ledger: it outlives batches. A row is written before the irreversible step may begin.
 CREATE TABLE publish (
-  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  id         INTEGER PRIMARY KEY,
   account_id INTEGER NOT NULL REFERENCES account(id),
   content    TEXT    NOT NULL,
   job        INTEGER NOT NULL REFERENCES job(id),
@@ -107,6 +110,7 @@ CREATE TABLE publish (
   at         INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX publish_once ON publish(account_id, content) WHERE verdict <> 'absent' AND repost = 0;
+CREATE INDEX publish_again ON publish(account_id, content) WHERE repost = 1;
 CREATE UNIQUE INDEX publish_job ON publish(job) WHERE verdict <> 'absent';
 
 CREATE TABLE pass (

@@ -1,0 +1,263 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"reelpass/internal/reel"
+)
+
+// tx is a transaction that several changes share. Counters are summed up and journal rows collected, and both are written
+// once at its end.
+type tx struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt // by SQL text, kept as long as the connection
+
+	now    time.Time
+	wrote  bool  // the present change has written something
+	broken error // a statement failed: the transaction cannot go on
+	totals map[totalKey]int
+	passes map[passKey]*reel.PassStats
+	events []row
+	seq    int64 // of the last event, 0 while not read
+
+	homes       map[int64]home       // of jobs in flight here
+	supervisors map[string]int64     // ids by uid; they never change
+	batches     map[string]*batchRow // by name: what claims ask, while only claims and their endings happen
+}
+
+type totalKey struct {
+	batch int64
+	name  string
+}
+
+type passKey struct {
+	batch int64
+	pass  int
+}
+
+// row is an event on its way into the journal.
+type row struct {
+	seq        int64
+	kind, data string
+	batch, job any
+}
+
+func newTx(conn *sql.Conn) *tx {
+	return &tx{
+		conn: conn, stmts: map[string]*sql.Stmt{}, totals: map[totalKey]int{}, passes: map[passKey]*reel.PassStats{},
+		homes: map[int64]home{}, supervisors: map[string]int64{}, batches: map[string]*batchRow{},
+	}
+}
+
+func (t *tx) begin(now time.Time) {
+	t.now, t.wrote, t.broken, t.seq = now, false, nil, 0
+	t.events = t.events[:0]
+	clear(t.totals)
+	clear(t.passes)
+	clear(t.batches)
+}
+
+// forget drops what was learnt in a transaction that did not happen.
+func (t *tx) forget() { clear(t.supervisors) }
+
+func (t *tx) close() {
+	for _, s := range t.stmts {
+		_ = s.Close() // the connection goes with them
+	}
+}
+
+func (t *tx) stmt(query string) (*sql.Stmt, error) {
+	if s, ok := t.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := t.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, t.fail(fmt.Errorf("prepare %.60q: %w", query, err))
+	}
+	t.stmts[query] = s
+	return s, nil
+}
+
+// fail notes that a statement failed. A row that is not there is no failure.
+func (t *tx) fail(err error) error {
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		t.broken = err
+	}
+	return err
+}
+
+// command runs a statement that the fate of the transaction hangs on.
+func (t *tx) command(query string) (sql.Result, error) {
+	s, err := t.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.Exec()
+}
+
+// exec runs a writing statement and returns how many rows it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	res, err := t.do(query, args)
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	t.wrote = t.wrote || n > 0
+	return n, err
+}
+
+// insert runs an INSERT and returns the new row's id.
+func (t *tx) insert(query string, args ...any) (int64, error) {
+	res, err := t.do(query, args)
+	if err != nil {
+		return 0, err
+	}
+	t.wrote = true
+	return res.LastInsertId()
+}
+
+func (t *tx) do(query string, args []any) (sql.Result, error) {
+	s, err := t.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.Exec(args...)
+	return res, t.fail(err)
+}
+
+// row reads one row; sql.ErrNoRows where there is none.
+func (t *tx) row(query string, args []any, dest ...any) error {
+	s, err := t.stmt(query)
+	if err != nil {
+		return err
+	}
+	return t.fail(s.QueryRow(args...).Scan(dest...))
+}
+
+// each reads all rows, and calls scan for each of them. They are read to the end before it returns: the connection is
+// needed for what follows.
+func (t *tx) each(query string, args []any, scan func(*sql.Rows) error) error {
+	s, err := t.stmt(query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.Query(args...)
+	if err != nil {
+		return t.fail(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return t.fail(err)
+		}
+	}
+	return t.fail(rows.Err())
+}
+
+// moved counts n jobs that went from one state to another; an empty from is a new job.
+func (t *tx) moved(batch int64, from, to reel.State, n int) {
+	if from == to || n == 0 {
+		return
+	}
+	if from == "" {
+		t.totals[totalKey{batch, "jobs"}] += n
+	} else {
+		t.totals[totalKey{batch, string(from)}] -= n
+	}
+	t.totals[totalKey{batch, string(to)}] += n
+}
+
+// stats is what the present transaction adds to the counters of a pass.
+func (t *tx) stats(batch int64, pass int) *reel.PassStats {
+	k := passKey{batch, pass}
+	if t.passes[k] == nil {
+		t.passes[k] = &reel.PassStats{Pass: pass}
+	}
+	return t.passes[k]
+}
+
+// finish writes the counters and the journal and forgets them.
+func (t *tx) finish() error {
+	if err := t.writeCounters(); err != nil {
+		return err
+	}
+	return t.writeJournal()
+}
+
+func (t *tx) writeCounters() error {
+	defer func() { clear(t.totals); clear(t.passes) }()
+	for k, n := range t.totals {
+		if n == 0 {
+			continue
+		}
+		if _, err := t.exec(`INSERT INTO total(batch_id,name,n) VALUES(?,?,?)
+			ON CONFLICT(batch_id,name) DO UPDATE SET n=n+excluded.n`, k.batch, k.name, n); err != nil {
+			return err
+		}
+	}
+	for k, p := range t.passes {
+		if _, err := t.exec(`UPDATE pass SET processed=processed+?, succeeded=succeeded+?, f_account=f_account+?,
+			f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?, in_doubt=in_doubt+?, set_aside=set_aside+?,
+			exhausted=exhausted+?, retryable=retryable+? WHERE batch_id=? AND pass=?`,
+			p.Processed, p.Succeeded, p.Failed.Account, p.Failed.Content, p.Failed.Infrastructure, p.Failed.Unknown,
+			p.InDoubt, p.SetAside, p.Exhausted, p.Retryable, k.batch, k.pass); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// journal appends an event within the transaction and fills in when and where it stands.
+func (t *tx) journal(batch, job int64, e *reel.Event) error {
+	if t.seq == 0 {
+		if err := t.row(`SELECT COALESCE(max(seq),0) FROM event`, nil, &t.seq); err != nil {
+			return err
+		}
+	}
+	e.At = t.now.UTC()
+	e.Seq = 0
+	data, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	t.seq++
+	t.wrote = true
+	e.Seq = t.seq
+	r := row{seq: t.seq, kind: string(e.Kind), data: string(data)}
+	if batch != 0 {
+		r.batch = batch
+	}
+	if job != 0 {
+		r.job = job
+	}
+	t.events = append(t.events, r)
+	return nil
+}
+
+// writeJournal writes the collected events, many a statement: in steps of powers of two, so that few statements are kept.
+func (t *tx) writeJournal() error {
+	const values = `(?,?,?,?,?,?)`
+	at := ms(t.now)
+	for left := t.events; len(left) > 0; {
+		n := 1
+		for n < 32 && 2*n <= len(left) {
+			n *= 2
+		}
+		args := make([]any, 0, 6*n)
+		for _, r := range left[:n] {
+			args = append(args, r.seq, at, r.kind, r.batch, r.job, r.data)
+		}
+		if _, err := t.exec(`INSERT INTO event(seq,at,kind,batch_id,job,data) VALUES`+values+strings.Repeat(`,`+values, n-1), args...); err != nil {
+			return err
+		}
+		left = left[n:]
+	}
+	t.events = t.events[:0]
+	return nil
+}

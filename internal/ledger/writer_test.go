@@ -1,0 +1,160 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// grouped queues changes while somebody has the turn, so that all of them come into one group, and returns their answers.
+func grouped(t *testing.T, s *Store, changes ...func(*tx) error) []error {
+	t.Helper()
+	s.writer.turn <- struct{}{}
+	errs := make([]error, len(changes))
+	var all sync.WaitGroup
+	for i, c := range changes {
+		all.Go(func() { errs[i] = s.do(c) })
+		for queued := 0; queued <= i; { // in this order
+			s.writer.mu.Lock()
+			queued = len(s.writer.queue)
+			s.writer.mu.Unlock()
+		}
+	}
+	<-s.writer.turn
+	all.Wait()
+	return errs
+}
+
+func add(name string) func(*tx) error {
+	return func(t *tx) error { _, err := t.insert(`INSERT INTO account(name) VALUES(?)`, name); return err }
+}
+
+func accounts(t *testing.T, s *Store) string {
+	t.Helper()
+	var all string
+	if err := s.read.QueryRow(`SELECT COALESCE(group_concat(name,' ' ORDER BY name),'') FROM account`).Scan(&all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// One bad change in a group takes no other with it, whether it is refused, fails after writing, or breaks the transaction.
+func TestBadChangeStandsAlone(t *testing.T) {
+	errBad := errors.New("bad")
+	for name, bad := range map[string]func(*tx) error{
+		"refused before it writes": func(*tx) error { return errBad },
+		"fails after it wrote":     func(t *tx) error { return errors.Join(add("bad")(t), errBad) },
+		"fails in SQL":             func(t *tx) error { return errors.Join(add("bad")(t), add("bad")(t), errBad) },
+		"fails in SQL and tells nobody": func(t *tx) error {
+			_ = add("bad")(t)
+			_ = add("bad")(t)
+			return errBad
+		},
+		"ends the transaction": func(t *tx) error { // as SQLite does by itself on a full disk
+			_, err := t.exec(`INSERT OR ROLLBACK INTO batch(id,name,created_at,used_at) VALUES(1,'b',0,0),(1,'b',0,0)`)
+			return errors.Join(err, errBad)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := mustOpen(t, filepath.Join(t.TempDir(), "l.db"))
+			errs := grouped(t, s, add("one"), add("two"), bad, add("three"))
+			for i, err := range errs {
+				if i == 2 && err == nil || i != 2 && err != nil {
+					t.Errorf("change %d: %v", i, err)
+				}
+			}
+			if got := accounts(t, s); got != "one three two" {
+				t.Errorf("accounts %q", got)
+			}
+		})
+	}
+}
+
+// A group is committed once: what its changes wrote is there together.
+func TestGroupIsOneCommit(t *testing.T) {
+	s := mustOpen(t, filepath.Join(t.TempDir(), "l.db"))
+	seen := ""
+	errs := grouped(t, s, add("one"), func(x *tx) error { seen = accounts(t, s); return add("two")(x) })
+	if err := errors.Join(errs...); err != nil || seen != "" || accounts(t, s) != "one two" {
+		t.Errorf("%v; from outside %q, then %q", err, seen, accounts(t, s))
+	}
+}
+
+// A change that can be made only once is made once, alone, and in its place.
+func TestOnceIsOnce(t *testing.T) {
+	s := mustOpen(t, filepath.Join(t.TempDir(), "l.db"))
+	s.writer.turn <- struct{}{}
+	var order []string
+	var all sync.WaitGroup
+	queue := func(f func()) {
+		s.writer.mu.Lock()
+		n := len(s.writer.queue)
+		s.writer.mu.Unlock()
+		all.Go(f)
+		for have := n; have == n; {
+			s.writer.mu.Lock()
+			have = len(s.writer.queue)
+			s.writer.mu.Unlock()
+		}
+	}
+	note := func(name string, err error) func(*tx) error {
+		return func(t *tx) error { order = append(order, name); return errors.Join(add(name)(t), err) }
+	}
+	bad := errors.New("bad")
+	queue(func() { _ = s.do(note("a", nil)) })
+	queue(func() { _ = s.do(note("b", nil)) })
+	queue(func() {
+		if err := s.writer.commitOnce(note("once", bad)); !errors.Is(err, bad) {
+			t.Error(err)
+		}
+	})
+	queue(func() { _ = s.do(note("c", nil)) })
+	<-s.writer.turn
+	all.Wait()
+	if got := fmt.Sprint(order); got != "[a b once c]" || accounts(t, s) != "a b c" {
+		t.Errorf("order %s, accounts %q", got, accounts(t, s))
+	}
+}
+
+// What is asked of a closed ledger is refused, what was asked in time is done, and closing twice is no harm.
+func TestCloseWhileWriting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "l.db")
+	s := mustOpen(t, path)
+	var done atomic.Int64
+	var all sync.WaitGroup
+	for w := range 8 {
+		all.Go(func() {
+			for i := 0; ; i++ {
+				err := s.do(add(fmt.Sprintf("%d-%d", w, i)))
+				if errors.Is(err, errClosed) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	for done.Load() < 50 {
+		time.Now() // others write
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	all.Wait()
+	if err := s.Close(); err != nil {
+		t.Error("closing again:", err)
+	}
+	again := mustOpen(t, path)
+	var n int64
+	if err := again.read.QueryRowContext(context.Background(), `SELECT count(*) FROM account`).Scan(&n); err != nil || n != done.Load() {
+		t.Errorf("%d are there, %d were confirmed (%v)", n, done.Load(), err)
+	}
+}
