@@ -139,7 +139,7 @@ func isGeelark(n int) bool {
 	switch {
 	case n >= 20002 && n <= 21099, n >= 29900 && n <= 29999: // automation tasks
 		return true
-	case n >= 40000 && n <= 50099, n == 52001, n == 53001, n >= 60001 && n <= 60099: // the API
+	case n >= 40000 && n <= 50099, n == 51001, n == 52001, n == 53001, n >= 60001 && n <= 60099, n >= 90000 && n <= 90006: // the API
 		return true
 	}
 	return false
@@ -164,7 +164,8 @@ func appendTextCodes(list []seenCode, text string) []seenCode {
 			i++
 		}
 		number := text[start:i]
-		if start > 0 && joins(text[start-1]) || i < len(text) && joins(text[i]) {
+		ends := i == len(text) || strings.HasPrefix(text[i:], ". ") || text[i:] == "."
+		if start > 0 && joins(text[start-1]) || !ends && joins(text[i]) {
 			continue
 		}
 		before, after := text[max(0, start-32):start], text[i:min(len(text), i+32)]
@@ -183,7 +184,8 @@ func appendTextCodes(list []seenCode, text string) []seenCode {
 		case strings.HasSuffix(label, "request error") && len(number) <= 3:
 			main = number
 		case len(number) == 5 && isGeelark(n):
-			if (first || isLabel(label) || strings.HasSuffix(strings.TrimRight(before, "[(#"), ": ")) && !isUnit(after) {
+			aside := n < 30000 && strings.HasSuffix(before, " (") && strings.HasPrefix(after, ")")
+			if (first || aside || isLabel(label) || strings.HasSuffix(strings.TrimRight(before, "[(#"), ": ")) && !isUnit(after) {
 				list = append(list, seen("geelark", number))
 			}
 		case len(number) == 3 && n >= 400 && n <= 599:
@@ -213,7 +215,7 @@ func joins(c byte) bool {
 func isLabel(label string) bool {
 	for _, end := range []string{
 		"code", "error", "http", "status", "failcode", "errcode", "errno", "response", "http/1.1", "http/1.0", "http/2", "http/2.0",
-		"geelark", "returned", "got", "answered", "statuscodeerror", "responded with", "codigo", "fehler", "код",
+		"geelark", "returned", "request return", "got", "answered", "statuscodeerror", "responded with", "codigo", "fehler", "код",
 	} {
 		if strings.HasSuffix(label, end) {
 			return true
@@ -224,7 +226,7 @@ func isLabel(label string) bool {
 
 // isGraphLabel says that the words before a number call it the code of a Graph answer rather than its HTTP status.
 func isGraphLabel(label string) bool {
-	return strings.HasSuffix(label, "code") && !strings.HasSuffix(label, "status code") && !strings.HasSuffix(label, "status_code") &&
+	return strings.HasSuffix(label, "code") && !strings.HasSuffix(label, "http error code") && !strings.HasSuffix(label, "status code") && !strings.HasSuffix(label, "status_code") &&
 		!strings.HasSuffix(label, "statuscode") && !strings.HasSuffix(label, "httpcode")
 }
 
@@ -249,6 +251,9 @@ func isReason(after string, first bool) bool {
 // isUnit says that a number is an amount of something.
 func isUnit(after string) bool {
 	after = strings.TrimLeft(after, " ")
+	if strings.HasPrefix(after, "msg") {
+		return false
+	}
 	for _, unit := range []string{"ms", "millis", "s ", "sec", "bytes", "kb", "mb", "px", "%", "steps", "times", "min"} {
 		if strings.HasPrefix(after, unit) {
 			return true

@@ -86,7 +86,8 @@ func TestCorpus(t *testing.T) {
 	s.check(t)
 }
 
-// Messages of the same kinds from three sets, each written before the rules were tried on it.
+// Messages of the same kinds from four sets, each written before the rules were tried on it; the fourth, "mined", is of the
+// public sources that the corpus was made of.
 func TestMessages(t *testing.T) {
 	s := rate(t, messages(t, filepath.Join("testdata", "messages.jsonl")))
 	s.check(t)
