@@ -29,6 +29,8 @@ var (
 type publisher struct {
 	worker func(id int) runner.Worker
 	look   bool // it can look up in-doubt jobs
+	// immediate: executing a job is itself the irreversible step
+	immediate bool
 }
 
 // publisher checks the chosen publisher before anything is begun, and says how its workers are made.
@@ -47,8 +49,9 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 			return command.New(cfg, command.Options{Launcher: launch, Log: l.worker(id), Mark: mark, Secrets: secrets})
 		}
 		return publisher{
-			worker: func(id int) runner.Worker { return make(id) },
-			look:   make(1).CanFind(),
+			worker:    func(id int) runner.Worker { return make(id) },
+			look:      make(1).CanFind(),
+			immediate: s.Command.Protocol == config.ProtocolExit,
 		}, nil
 	case config.PublisherRehearsal:
 		argv, err := a.rehearsalArgv(s)

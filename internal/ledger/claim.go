@@ -49,11 +49,17 @@ func (n *nullTime) Scan(v any) error {
 
 // Claim takes a job for a worker: first an in-doubt one that waits for a look, else the next job of the open pass whose
 // account is free. Accounts take turns, in the order in which they first appeared; an account's jobs go in file order.
-// Jobs of a held account are set aside on the way. reel.ErrNothingDue when there is nothing for now.
+// Jobs of a held account are set aside on the way. reel.ErrNothingDue when there is nothing for now, reel.ErrPaused when the
+// batch is paused; what the claimant has done before is recorded all the same. Any other error, and nothing is.
 func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, events []reel.Event, err error) {
-	nothing := false
-	err = s.hot(func(t *tx) error {
-		claim, events, nothing = reel.Claim{}, nil, false
+	var nothing error
+	err = s.hot(func(t *tx) (err error) {
+		claim, events, nothing = reel.Claim{}, nil, nil
+		if c.Done != nil {
+			if events, err = t.record(c.Done.Claim, c.Done.Ending); err != nil {
+				return err
+			}
+		}
 		b, err := t.batch(c.Batch)
 		if err != nil {
 			return err
@@ -62,17 +68,25 @@ func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, e
 		if err != nil {
 			return err
 		}
-		if !b.paused && b.looks {
+		if b.paused {
+			nothing = reel.ErrPaused
+			return nil
+		}
+		if b.looks {
 			claim, err = t.claimLook(b.id, owner, c)
 		}
-		if err == nil && claim.Key == 0 && !b.paused && b.open {
-			claim, events, err = t.claimJob(b.id, b.pass, owner, c, s.next(b.id))
+		if err == nil && claim.Key == 0 && b.open {
+			var more []reel.Event
+			claim, more, err = t.claimJob(b.id, b.pass, owner, c, s.next(b.id))
+			events = append(events, more...)
 		}
-		nothing, claim.LastPass = err == nil && claim.Key == 0, b.last
+		if claim.LastPass = b.last; claim.Key == 0 {
+			nothing = reel.ErrNothingDue
+		}
 		return err
 	})
-	if err == nil && nothing {
-		return reel.Claim{}, events, reel.ErrNothingDue
+	if err == nil && nothing != nil {
+		return reel.Claim{}, events, nothing
 	}
 	return claim, events, err
 }
@@ -143,22 +157,72 @@ func (t *tx) claimJob(batch int64, pass int, owner int64, c reel.Claimant, turn 
 			from = r.account
 			continue
 		}
-		if _, err := t.exec(`UPDATE job SET state='running', fence=fence+1, owner=?, lease_until=?, worker=?, worker_pid=?,
-			worker_started=?, pass=?, claimed_at=?, completed_at=NULL WHERE id=?`,
-			owner, leaseEnd(t.now), c.Worker, c.Process.PID, c.Process.Started, pass, ms(t.now), r.key); err != nil {
-			return reel.Claim{}, events, err
+		claim, more, err := t.take(&r, home{batch, r.account}, pass, owner, c)
+		events = append(events, more...)
+		if err != nil || claim.Key != 0 {
+			*turn = r.account
+			return claim, events, err
 		}
-		*turn = r.account
-		t.homes[r.key] = home{batch, r.account}
-		t.moved(batch, r.state, reel.Running, 1)
-		claim := r.claim(c, pass)
-		e := reel.Event{Kind: reel.EventClaimed, Batch: c.Batch, Pass: pass, Job: r.job.ID, Account: r.job.Account,
-			Attempt: claim.Attempt, Worker: c.Worker, Fence: claim.Fence}
-		if err := t.journal(batch, r.key, &e); err != nil {
-			return reel.Claim{}, events, err
-		}
-		return claim, append(events, e), nil
 	}
+}
+
+// take gives a job to the claimant, with its intent where the claim carries it. No claim and no error: the intent was refused
+// and the job set aside.
+func (t *tx) take(r *jobRow, at home, pass int, owner int64, c reel.Claimant) (reel.Claim, []reel.Event, error) {
+	claim := r.claim(c, pass)
+	if c.Recognise != nil {
+		video, known := c.Recognise(r.job)
+		if known {
+			other, err := t.publish(claim, at.account, video, c.AllowRepost)
+			if err != nil {
+				return reel.Claim{}, nil, err
+			}
+			if other != "" {
+				e, err := t.duplicate(claim, at, r.state, other)
+				return reel.Claim{}, []reel.Event{e}, err
+			}
+		}
+		claim.Intended = known
+	}
+	to := reel.Running
+	if claim.Intended {
+		to = reel.Publishing
+	}
+	if _, err := t.exec(`UPDATE job SET state=?, fence=fence+1, owner=?, lease_until=?, worker=?, worker_pid=?,
+		worker_started=?, pass=?, claimed_at=?, completed_at=NULL WHERE id=?`,
+		string(to), owner, leaseEnd(t.now), c.Worker, c.Process.PID, c.Process.Started, pass, ms(t.now), r.key); err != nil {
+		return reel.Claim{}, nil, err
+	}
+	t.homes[r.key] = at
+	t.moved(at.batch, r.state, to, 1)
+	events := []reel.Event{told(reel.EventClaimed, claim)}
+	if claim.Intended {
+		events = append(events, told(reel.EventIntent, claim))
+	}
+	for i := range events {
+		if err := t.journal(at.batch, r.key, &events[i]); err != nil {
+			return reel.Claim{}, nil, err
+		}
+	}
+	return claim, events, nil
+}
+
+// told is an event of a claimed job.
+func told(kind reel.EventKind, c reel.Claim) reel.Event {
+	return reel.Event{Kind: kind, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account, Attempt: c.Attempt,
+		Worker: c.Worker, Fence: c.Fence}
+}
+
+// duplicate sets a job aside because its video is, or may be, on the account already.
+func (t *tx) duplicate(c reel.Claim, at home, from reel.State, other string) (reel.Event, error) {
+	e := told(reel.EventDuplicate, c)
+	e.Text, e.Decision = other, &reel.Decision{State: reel.SetAside, Reason: reel.ReasonDuplicate, Why: other}
+	if _, err := t.exec(`UPDATE job SET state='set_aside', reason='duplicate', error=?, category='', type='', rule='',
+		owner=NULL, lease_until=NULL, worker_pid=0, completed_at=? WHERE id=?`, other, ms(t.now), c.Key); err != nil {
+		return e, err
+	}
+	t.moved(at.batch, from, reel.SetAside, 1)
+	return e, t.journal(at.batch, c.Key, &e)
 }
 
 // holdBack sets aside the ready jobs of held accounts: of one, or of all where account is 0.
@@ -236,25 +300,20 @@ func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerpri
 		if err != nil {
 			return err
 		}
-		e := reel.Event{Kind: reel.EventIntent, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account,
-			Attempt: c.Attempt, Worker: c.Worker, Fence: c.Fence}
 		other, err := t.publish(c, home.account, content, allowRepost)
 		if err != nil {
 			return err
 		}
-		to := reel.Publishing
+		var e reel.Event
 		if duplicate = other != ""; duplicate {
-			to = reel.SetAside
-			e.Kind, e.Text = reel.EventDuplicate, other
-			e.Decision = &reel.Decision{State: reel.SetAside, Reason: reel.ReasonDuplicate, Why: other}
-			if _, err := t.exec(`UPDATE job SET state='set_aside', reason='duplicate', error=?, category='', type='', rule='',
-				owner=NULL, lease_until=NULL, worker_pid=0, completed_at=? WHERE id=?`, other, ms(t.now), c.Key); err != nil {
-				return err
-			}
+			e, err = t.duplicate(c, home, reel.Running, other)
+		} else {
+			t.moved(home.batch, reel.Running, reel.Publishing, 1)
+			e = told(reel.EventIntent, c)
+			err = t.journal(home.batch, c.Key, &e)
 		}
-		t.moved(home.batch, reel.Running, to, 1)
 		events = []reel.Event{e}
-		return t.journal(home.batch, c.Key, &events[0])
+		return err
 	})
 	if err == nil && duplicate {
 		err = reel.ErrDuplicate

@@ -50,72 +50,75 @@ func (t *tx) attempt(job int64, number int) (reel.Attempt, error) {
 // Record ends an attempt: its evidence, its verdict and what becomes of the job, in one transaction. reel.ErrLost when the
 // lease is no longer held; then nothing has changed. A post is taken only after its intent.
 func (s *Store) Record(ctx context.Context, c reel.Claim, e reel.Ending) (events []reel.Event, err error) {
-	err = s.hot(func(t *tx) error {
-		events = nil
-		d, a := e.Decision, e.Attempt
-		var batch, account int64
-		var from reel.State
-		delete(t.homes, c.Key)
-		if err := t.row(`SELECT batch_id,account_id,state FROM job WHERE id=? AND fence=? AND owner IS NOT NULL`,
-			[]any{c.Key, c.Fence}, &batch, &account, &from); err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		if !from.InFlight() {
-			return fmt.Errorf("record job %q: %w", c.Job.ID, reel.ErrLost)
-		}
-		if !reel.CanBecome(from, d.State) {
-			return fmt.Errorf("record job %q: from %s to %s: %w", c.Job.ID, from, d.State, reel.ErrRefused)
-		}
-		text := a.Evidence.Text
-		if d.State == reel.Succeeded {
-			text, a.Verdict = "", reel.Verdict{}
-		}
-		now := reel.Tally{Attempts: 1}
-		if a.Outcome == reel.OutcomeFailed {
-			now = reel.Tally{}.Failed(a.Verdict.Category)
-		}
-		if _, err := t.exec(`UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0,
-			look_due=(? AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)),
-			attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
-			error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=? WHERE id=?`,
-			string(d.State), string(d.Reason), c.Pass+1, e.Look && d.State == reel.InDoubt,
-			now.Account, now.Content, now.Infrastructure, now.Unknown,
-			text, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL, ms(t.now), c.Key); err != nil {
-			return err
-		}
-		if err := t.insertAttempt(c.Key, a); err != nil {
-			return err
-		}
-		if err := t.closePublish(c, account, from, d.State); err != nil {
-			return err
-		}
-		if d.State == reel.InDoubt {
-			clear(t.batches) // there may be a look to do
-		}
-		t.moved(batch, from, d.State, 1)
-		t.totals[totalKey{batch, "attempts"}]++
-		count(t.stats(batch, c.Pass), a, d, 1)
-		ev := reel.Event{Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account, Attempt: a.Number, Worker: c.Worker, Fence: c.Fence}
-		switch a.Outcome {
-		case reel.OutcomeSucceeded:
-			ev.Kind, ev.Receipt = reel.EventSucceeded, &a.Receipt
-		case reel.OutcomeInDoubt:
-			ev.Kind, ev.Evidence, ev.Verdict, ev.Decision = reel.EventInDoubt, &a.Evidence, &a.Verdict, &d
-		case reel.OutcomeFailed:
-			ev.Kind, ev.Evidence, ev.Verdict, ev.Decision = reel.EventFailed, &a.Evidence, &a.Verdict, &d
-		}
-		if err := t.journal(batch, c.Key, &ev); err != nil {
-			return err
-		}
-		events = append(events, ev)
-		if d.Hold {
-			more, err := t.hold(batch, account, c, a)
-			events = append(events, more...)
-			return err
-		}
-		return nil
+	err = s.hot(func(t *tx) (err error) {
+		events, err = t.record(c, e)
+		return err
 	})
 	return events, err
+}
+
+func (t *tx) record(c reel.Claim, e reel.Ending) (events []reel.Event, err error) {
+	d, a := e.Decision, e.Attempt
+	var batch, account int64
+	var from reel.State
+	delete(t.homes, c.Key)
+	if err := t.row(`SELECT batch_id,account_id,state FROM job WHERE id=? AND fence=? AND owner IS NOT NULL`,
+		[]any{c.Key, c.Fence}, &batch, &account, &from); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
+	}
+	if !from.InFlight() || e.From != "" && e.From != from {
+		return nil, fmt.Errorf("record job %q: %w", c.Job.ID, reel.ErrLost)
+	}
+	if !reel.CanBecome(from, d.State) {
+		return nil, fmt.Errorf("record job %q: from %s to %s: %w", c.Job.ID, from, d.State, reel.ErrRefused)
+	}
+	text := a.Evidence.Text
+	if d.State == reel.Succeeded {
+		text, a.Verdict = "", reel.Verdict{}
+	}
+	now := reel.Tally{Attempts: 1}
+	if a.Outcome == reel.OutcomeFailed {
+		now = reel.Tally{}.Failed(a.Verdict.Category)
+	}
+	if _, err := t.exec(`UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0,
+		look_due=(? AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)),
+		attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
+		error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=? WHERE id=?`,
+		string(d.State), string(d.Reason), c.Pass+1, e.Look && d.State == reel.InDoubt,
+		now.Account, now.Content, now.Infrastructure, now.Unknown,
+		text, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL, ms(t.now), c.Key); err != nil {
+		return nil, err
+	}
+	if err := t.insertAttempt(c.Key, a); err != nil {
+		return nil, err
+	}
+	if err := t.closePublish(c, account, from, d.State); err != nil {
+		return nil, err
+	}
+	if d.State == reel.InDoubt {
+		clear(t.batches) // there may be a look to do
+	}
+	t.moved(batch, from, d.State, 1)
+	t.totals[totalKey{batch, "attempts"}]++
+	count(t.stats(batch, c.Pass), a, d, 1)
+	ev := reel.Event{Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account, Attempt: a.Number, Worker: c.Worker, Fence: c.Fence}
+	switch a.Outcome {
+	case reel.OutcomeSucceeded:
+		ev.Kind, ev.Receipt = reel.EventSucceeded, &a.Receipt
+	case reel.OutcomeInDoubt:
+		ev.Kind, ev.Evidence, ev.Verdict, ev.Decision = reel.EventInDoubt, &a.Evidence, &a.Verdict, &d
+	case reel.OutcomeFailed:
+		ev.Kind, ev.Evidence, ev.Verdict, ev.Decision = reel.EventFailed, &a.Evidence, &a.Verdict, &d
+	}
+	if err := t.journal(batch, c.Key, &ev); err != nil {
+		return nil, err
+	}
+	events = append(events, ev)
+	if d.Hold {
+		more, err := t.hold(batch, account, c, a)
+		return append(events, more...), err
+	}
+	return events, nil
 }
 
 // closePublish says in the publish ledger what came of the intent. A doubt keeps it open; a worker that shared without
@@ -173,18 +176,22 @@ func count(p *reel.PassStats, a reel.Attempt, d reel.Decision, n int) {
 func (t *tx) hold(batch, account int64, c reel.Claim, a reel.Attempt) ([]reel.Event, error) {
 	n, err := t.exec(`INSERT INTO hold(account_id,since,job,category,type,rule,text) VALUES(?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
 		account, ms(t.now), c.Key, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Evidence.Text)
-	if err != nil || n == 0 {
+	if err != nil {
 		return nil, err
 	}
-	e := reel.Event{Kind: reel.EventHold, Batch: c.Batch, Job: c.Job.ID, Account: c.Job.Account, Verdict: &a.Verdict, Text: a.Evidence.Text}
-	if err := t.journal(batch, c.Key, &e); err != nil {
-		return nil, err
+	var events []reel.Event
+	if n > 0 { // else a person held it meanwhile
+		e := reel.Event{Kind: reel.EventHold, Batch: c.Batch, Job: c.Job.ID, Account: c.Job.Account, Verdict: &a.Verdict, Text: a.Evidence.Text}
+		if err := t.journal(batch, c.Key, &e); err != nil {
+			return nil, err
+		}
+		events = append(events, e)
 	}
 	if err := t.noLooks(account); err != nil {
 		return nil, err
 	}
 	back, err := t.holdBack(batch, c.Batch, account)
-	return append([]reel.Event{e}, back...), err
+	return append(events, back...), err
 }
 
 // noLooks takes the looks at a held account's jobs off the list: its phone is left alone. The first run after its release

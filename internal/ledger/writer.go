@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -56,6 +57,7 @@ func (w *writer) wait(c *change) error {
 	select {
 	case <-c.done:
 	case w.turn <- struct{}{}:
+		runtime.Gosched() // whoever was served by the last commit may want the next one: a bigger group for the same fsync
 		w.flush()
 		<-w.turn
 		<-c.done

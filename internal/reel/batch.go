@@ -15,6 +15,8 @@ var (
 	ErrLost = errors.New("no longer ours")
 	// ErrNothingDue: no job can be claimed now. A later one may be, while others are in flight.
 	ErrNothingDue = errors.New("nothing due")
+	// ErrPaused: a person paused the batch; nothing can be claimed until it is resumed.
+	ErrPaused = errors.New("paused")
 	// ErrDuplicate: the same video was already published, or is being published, on the same account.
 	ErrDuplicate = errors.New("already published on this account")
 	// ErrNotYet: a pass cannot be closed while jobs of it are due, in flight or to be looked up.

@@ -28,6 +28,18 @@ type Claimant struct {
 	Supervisor string  // its ID
 	Worker     int     // 1-based, for people
 	Process    Process // of the slot's worker process; zero where none runs yet
+	// Done, where set, is how the slot's job before ended: it is recorded in the same transaction, before the claim.
+	Done *Ended
+	// Recognise, where set, says that executing a job is itself the irreversible step, so that the claim carries the intent.
+	// It names the job's video without reading it; where it cannot, the intent follows as usual.
+	Recognise   func(Job) (Fingerprint, bool)
+	AllowRepost bool // with Recognise: the same video may go to the same account again
+}
+
+// Ended is a job that was executed, and how that ended.
+type Ended struct {
+	Claim  Claim
+	Ending Ending
 }
 
 // Claim is a job in a worker's hands: what it needs to execute it, and to decide what becomes of it.
@@ -38,6 +50,7 @@ type Claim struct {
 	Pass     int   // the open pass
 	Attempt  int   // number of the attempt that begins, 1-based over all passes
 	LastPass int   // of its round
+	Intended bool  // the intent is recorded with the claim
 	Tally    Tally // what counts against the limits so far, forgiven parts taken off
 	Worker   int
 	// Lookup says that the job is in doubt and must be looked up, not executed. Doubt is the attempt in question.

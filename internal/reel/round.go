@@ -44,6 +44,9 @@ type Ending struct {
 	Attempt  Attempt
 	Decision Decision
 	Look     bool // an in-doubt job can be looked up by the machine
+	// From, where set, is the state in which the job was seen by whoever decides for somebody dead: the ending holds only if
+	// it is still so.
+	From State
 }
 
 // Fingerprint names what a job publishes: the hash of the video's bytes, or its path where they cannot be read.

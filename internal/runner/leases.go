@@ -14,7 +14,7 @@ import (
 func (r *Runner) keepLeases(ctx context.Context) {
 	tick := time.NewTicker(reel.RenewEvery)
 	defer tick.Stop()
-	last := time.Now() //nolint:forbidigo // monotonic on purpose: wall clocks jump
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -24,13 +24,13 @@ func (r *Runner) keepLeases(ctx context.Context) {
 		before := r.activeLeases()
 		held, err := r.Leases.Renew(ctx, r.Supervisor.ID)
 		if err != nil {
-			r.notice(reel.EventNotice, "leases could not be renewed: %v", err)
+			r.notice("leases could not be renewed: %v", err)
 			if time.Since(last) > reel.LeaseTTL-reel.SweepEvery {
 				r.drop(before)
 			}
 			continue
 		}
-		last = time.Now() //nolint:forbidigo // as above
+		last = time.Now()
 		lost := map[reel.Lease]bool{}
 		for _, l := range before {
 			lost[l] = true
@@ -66,7 +66,7 @@ func (r *Runner) drop(leases []reel.Lease) {
 	}
 	r.state.mu.Unlock()
 	if dropped > 0 {
-		r.notice(reel.EventNotice, "%d lost leases: their workers are ended", dropped)
+		r.notice("%d lost leases: their workers are ended", dropped)
 	}
 }
 
@@ -97,7 +97,7 @@ func (s *sweeper) loop(ctx context.Context) {
 			return
 		case <-tick.C:
 			if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-				s.r.notice(reel.EventNotice, "dead workers could not be settled: %v", err)
+				s.r.notice("dead workers could not be settled: %v", err)
 			}
 		}
 	}
@@ -113,7 +113,7 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now() //nolint:forbidigo // monotonic on purpose
+	now := time.Now()
 	still := map[reel.Lease]sighting{}
 	over := map[reel.Lease]time.Time{} // leases that nobody holds any more, with the end that they had
 	settled := map[string]bool{}       // supervisors whose processes are known to be dead
@@ -190,6 +190,7 @@ func (s *sweeper) settle(ctx context.Context, h reel.Held) error {
 		Evidence: reel.Evidence{Source: reel.SourceWorker, Code: reel.CodeWorkerLost, ShareBegun: begun,
 			Text: "the supervisor " + h.Supervisor.Name + " ended while its worker had the job"},
 	}, h.Limits)
+	ending.From = h.State
 	events, err := r.Slots.Record(ctx, c, ending)
 	if errors.Is(err, reel.ErrLost) {
 		return nil // recorded by its owner after all

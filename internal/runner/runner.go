@@ -14,7 +14,8 @@ import (
 
 // Slots is what a slot needs of the ledger.
 type Slots interface {
-	// Claim answers reel.ErrNothingDue when no job can be taken now.
+	// Claim answers reel.ErrNothingDue or reel.ErrPaused when no job can be taken now; what was done before is recorded with it
+	// in any case. After any other error nothing is.
 	Claim(context.Context, reel.Claimant) (reel.Claim, []reel.Event, error)
 	// Intent is refused with reel.ErrLost or reel.ErrDuplicate; after either the job is no longer ours.
 	Intent(context.Context, reel.Claim, reel.Fingerprint, bool) ([]reel.Event, error)
@@ -80,6 +81,9 @@ type Config struct {
 	PerWorker   int  // slots of each: jobs that it has at once
 	AllowRepost bool // the same video may go to the same account again
 	Look        bool // the publisher can look up in-doubt jobs
+	// Immediate says that executing a job is itself the irreversible step, as with a program that is judged by its exit. Then a
+	// claim carries the intent and the end of the slot's job before: one commit a job instead of three.
+	Immediate bool
 }
 
 // Runner runs one batch. Make it with its fields set; call Lead or Lend once.
@@ -108,6 +112,7 @@ type state struct {
 	stopped bool
 	failure error // why the run ends by itself
 	waiting int
+	paused  bool
 	active  map[reel.Lease]context.CancelCauseFunc
 	videos  fingerprints
 }
@@ -157,8 +162,8 @@ func (r *Runner) tell(events ...reel.Event) {
 	}
 }
 
-func (r *Runner) notice(kind reel.EventKind, format string, args ...any) {
-	r.tell(reel.Event{At: r.Clock().UTC(), Kind: kind, Batch: r.Batch, Text: fmt.Sprintf(format, args...)})
+func (r *Runner) notice(format string, args ...any) {
+	r.tell(reel.Event{At: r.Clock().UTC(), Kind: reel.EventNotice, Batch: r.Batch, Text: fmt.Sprintf(format, args...)})
 }
 
 // Lead leads the batch to its end: the result, or reel.Interrupted when it was stopped. Cancelling ctx is the hard stop:

@@ -18,14 +18,26 @@ func (r *Runner) slot(hard context.Context, id int) {
 	w := r.NewWorker(id)
 	defer func() {
 		if err := w.Close(); err != nil {
-			r.notice(reel.EventNotice, "worker %d: %v", id, err)
+			r.notice("worker %d: %v", id, err)
 		}
 	}()
+	var done *reel.Ended // the job before, where its end is recorded with the next claim
 	for !r.stopping() {
-		claim, events, err := r.Slots.Claim(hard, reel.Claimant{Batch: r.Batch, Supervisor: r.Supervisor.ID, Worker: id, Process: w.Process()})
+		claim, events, err := r.Slots.Claim(hard, r.claimant(id, w, done))
 		r.tell(events...)
+		idle := errors.Is(err, reel.ErrNothingDue) || errors.Is(err, reel.ErrPaused)
+		if done != nil {
+			if err != nil && !idle { // not taken together: the end alone, which must not be lost
+				r.record(hard, done)
+				done = nil
+				continue
+			}
+			done = nil
+			r.wakeOne() // its account is free
+		}
 		switch {
-		case errors.Is(err, reel.ErrNothingDue):
+		case idle:
+			r.brake(errors.Is(err, reel.ErrPaused))
 			if !r.sleep() {
 				return
 			}
@@ -34,8 +46,33 @@ func (r *Runner) slot(hard context.Context, id int) {
 			r.fail(fmt.Errorf("claim a job: %w", err))
 			return
 		}
-		r.execute(hard, w, claim)
-		r.wakeOne() // an account is free again
+		r.brake(false)
+		done = r.execute(hard, w, claim)
+	}
+	if done != nil {
+		r.record(hard, done)
+	}
+}
+
+func (r *Runner) claimant(id int, w Worker, done *reel.Ended) reel.Claimant {
+	c := reel.Claimant{Batch: r.Batch, Supervisor: r.Supervisor.ID, Worker: id, Process: w.Process(), Done: done, AllowRepost: r.AllowRepost}
+	if r.Immediate {
+		c.Recognise = func(j reel.Job) (reel.Fingerprint, bool) { return r.state.videos.known(j.VideoPath) }
+	}
+	return c
+}
+
+// brake tells once when a person pauses the batch, and once when it goes on.
+func (r *Runner) brake(paused bool) {
+	r.state.mu.Lock()
+	was := r.state.paused
+	r.state.paused = paused
+	r.state.mu.Unlock()
+	switch {
+	case paused && !was:
+		r.tell(reel.Event{At: r.Clock().UTC(), Kind: reel.EventPaused, Batch: r.Batch})
+	case was && !paused:
+		r.tell(reel.Event{At: r.Clock().UTC(), Kind: reel.EventResumed, Batch: r.Batch})
 	}
 }
 
@@ -73,8 +110,8 @@ func (r *Runner) sleep() bool {
 	}
 }
 
-// execute carries one claim out and records what came of it.
-func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim) {
+// execute carries one claim out. It records what came of it, or returns that where it is to be recorded with the next claim.
+func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim) *reel.Ended {
 	ctx, cancel := context.WithCancelCause(hard)
 	defer cancel(nil)
 	r.state.mu.Lock()
@@ -87,9 +124,18 @@ func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim) {
 	}()
 	if c.Lookup {
 		r.look(ctx, w, c)
-		return
+		r.wakeOne()
+		return nil
 	}
-	r.publish(ctx, w, c)
+	done := r.publish(ctx, w, c)
+	if done != nil && r.Immediate && ctx.Err() == nil {
+		return done
+	}
+	if done != nil {
+		r.record(ctx, done)
+	}
+	r.wakeOne() // its account is free
+	return nil
 }
 
 func assignment(c reel.Claim) reel.Assignment {
@@ -99,15 +145,16 @@ func assignment(c reel.Claim) reel.Assignment {
 	}
 }
 
-func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim) {
-	started := r.Clock()
-	duplicate := false // refused at the intent, and set aside with it
+// publish has the worker execute the job, and decides what becomes of it. nil: there is nothing to record.
+func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim) *reel.Ended {
+	started := r.Clock() // with its monotonic part: it bounds the go as well
+	duplicate := false   // refused at the intent, and set aside with it
 	desk := reel.Desk{
 		Share: func(ctx context.Context) bool {
-			err := r.intent(ctx, c)
+			err := r.intent(ctx, c, started)
 			duplicate = errors.Is(err, reel.ErrDuplicate)
 			if err != nil && !duplicate {
-				r.notice(reel.EventNotice, "job %s: no go for the share: %v", c.Job.ID, err)
+				r.notice("job %s: no go for the share: %v", c.Job.ID, err)
 			}
 			return err == nil
 		},
@@ -119,7 +166,7 @@ func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim) {
 	}
 	rep := w.Publish(ctx, assignment(c), desk)
 	if duplicate {
-		return
+		return nil
 	}
 	if errors.Is(context.Cause(ctx), errLeaseLost) {
 		rep.Evidence.Code = reel.CodeLeaseLost // tried all the same: whoever settled the lease has been quicker, or nobody has
@@ -130,10 +177,9 @@ func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim) {
 	}
 	if rep.Posted {
 		attempt.Outcome, attempt.Evidence = reel.OutcomeSucceeded, reel.Evidence{}
-		r.record(ctx, c, reel.Ending{Attempt: attempt, Decision: plan.Posted()})
-		return
+		return &reel.Ended{Claim: c, Ending: reel.Ending{Attempt: attempt, Decision: plan.Posted()}}
 	}
-	r.record(ctx, c, r.judge(c, attempt, r.Limits))
+	return &reel.Ended{Claim: c, Ending: r.judge(c, attempt, r.Limits)}
 }
 
 // judge turns evidence into a verdict and a decision.
@@ -149,19 +195,23 @@ func (r *Runner) judge(c reel.Claim, a reel.Attempt, l reel.Limits) reel.Ending 
 	return reel.Ending{Attempt: a, Decision: d, Look: r.Look && !d.Hold}
 }
 
-// intent asks the ledger for the go. The go is withheld when so much time has passed since asking that the lease may be over.
-func (r *Runner) intent(ctx context.Context, c reel.Claim) error {
-	fp, err := r.state.videos.of(c.Job.VideoPath)
-	if err != nil {
-		r.notice(reel.EventNotice, "job %s: the video cannot be read to recognise it again, its path stands for it: %v", c.Job.ID, err)
+// intent asks the ledger for the go, unless the claim brought it along. The go is withheld when so much time has passed since
+// asking that the lease may be over: a stopped or suspended process must notice how long it was away.
+func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time) error {
+	asked := claimed
+	if !c.Intended {
+		fp, err := r.state.videos.of(c.Job.VideoPath)
+		if err != nil {
+			r.notice("job %s: the video cannot be read to recognise it again, its path stands for it: %v", c.Job.ID, err)
+		}
+		asked = r.Clock()
+		events, err := r.Slots.Intent(ctx, c, fp, r.AllowRepost)
+		r.tell(events...)
+		if err != nil {
+			return err
+		}
 	}
-	asked := time.Now() //nolint:forbidigo // monotonic: a stopped or suspended process must notice how long it was away
-	events, err := r.Slots.Intent(ctx, c, fp, r.AllowRepost)
-	r.tell(events...)
-	if err != nil {
-		return err
-	}
-	if time.Since(asked) > reel.LeaseTTL-reel.RenewEvery {
+	if r.Clock().Sub(asked) > reel.LeaseTTL-reel.RenewEvery {
 		return errors.New("the ledger took too long, the lease may be over")
 	}
 	return context.Cause(ctx)
@@ -169,8 +219,8 @@ func (r *Runner) intent(ctx context.Context, c reel.Claim) error {
 
 // record makes an ending durable. A ledger that does not take it is asked again until it does: what is known must not be
 // lost. Only a hard stop limits the patience; then the next run settles the job.
-func (r *Runner) record(ctx context.Context, c reel.Claim, e reel.Ending) {
-	r.insist(ctx, c, func() ([]reel.Event, error) { return r.Slots.Record(ctx, c, e) })
+func (r *Runner) record(ctx context.Context, done *reel.Ended) {
+	r.insist(ctx, done.Claim, func() ([]reel.Event, error) { return r.Slots.Record(ctx, done.Claim, done.Ending) })
 }
 
 func (r *Runner) insist(ctx context.Context, c reel.Claim, write func() ([]reel.Event, error)) {
@@ -182,7 +232,7 @@ func (r *Runner) insist(ctx context.Context, c reel.Claim, write func() ([]reel.
 		case err == nil:
 			return
 		case errors.Is(err, reel.ErrLost):
-			r.notice(reel.EventNotice, "job %s: the lease was over before its end could be recorded", c.Job.ID)
+			r.notice("job %s: the lease was over before its end could be recorded", c.Job.ID)
 			return
 		case errors.Is(err, reel.ErrRefused):
 			r.fail(err)
@@ -191,7 +241,7 @@ func (r *Runner) insist(ctx context.Context, c reel.Claim, write func() ([]reel.
 			r.fail(fmt.Errorf("job %s could not be recorded: %w", c.Job.ID, err))
 			return
 		}
-		r.notice(reel.EventNotice, "job %s: could not be recorded, trying again: %v", c.Job.ID, err)
+		r.notice("job %s: could not be recorded, trying again: %v", c.Job.ID, err)
 		r.fail(fmt.Errorf("record job %s: %w", c.Job.ID, err)) // nothing new is begun with a ledger that does not write
 		t := time.NewTimer(time.Second)
 		<-t.C
@@ -206,7 +256,7 @@ func (r *Runner) look(ctx context.Context, w Worker, c reel.Claim) {
 	look := w.Find(ctx, assignment(c), c.Doubt.StartedAt)
 	if ctx.Err() != nil {
 		if err := r.Leases.Release(context.WithoutCancel(ctx), c); err != nil {
-			r.notice(reel.EventNotice, "job %s: %v", c.Job.ID, err)
+			r.notice("job %s: %v", c.Job.ID, err)
 		}
 		return
 	}

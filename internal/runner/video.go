@@ -15,8 +15,8 @@ import (
 
 // fingerprints recognises videos by their bytes. A video that goes to many accounts is read once.
 type fingerprints struct {
-	mu    sync.Mutex
-	known map[fileVersion]string
+	mu     sync.Mutex
+	hashes map[fileVersion]string
 }
 
 type fileVersion struct {
@@ -31,30 +31,53 @@ const maxKnown = 4096
 // of names a video: the hash of its bytes, or its path where it is no readable file (a publisher may take an address or a
 // name). The error says why a file that is there could not be read; the path stands for it then.
 func (f *fingerprints) of(path string) (reel.Fingerprint, error) {
+	v, key, err := f.look(path)
 	byPath := reel.Fingerprint{Key: "path:" + path, Path: "path:" + path}
-	st, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !st.Mode().IsRegular() {
-		return byPath, nil
-	}
-	if err != nil {
+	if err != nil || v == (fileVersion{}) {
 		return byPath, err
 	}
-	v := fileVersion{path: path, size: st.Size(), mtime: st.ModTime()}
-	f.mu.Lock()
-	key, ok := f.known[v]
-	f.mu.Unlock()
-	if !ok {
+	if key == "" {
 		if key, err = hash(path); err != nil {
 			return byPath, err
 		}
 		f.mu.Lock()
-		if f.known == nil || len(f.known) >= maxKnown {
-			f.known = map[fileVersion]string{}
+		if f.hashes == nil || len(f.hashes) >= maxKnown {
+			f.hashes = map[fileVersion]string{}
 		}
-		f.known[v] = key
+		f.hashes[v] = key
 		f.mu.Unlock()
 	}
 	return reel.Fingerprint{Key: key, Path: byPath.Path}, nil
+}
+
+// known names a video without reading it: false where its bytes would have to be read first. It is asked while a claim is
+// being made, so it must be quick; a file system that hangs holds up this supervisor's claims, which is safe.
+func (f *fingerprints) known(path string) (reel.Fingerprint, bool) {
+	v, key, err := f.look(path)
+	byPath := reel.Fingerprint{Key: "path:" + path, Path: "path:" + path}
+	switch {
+	case err != nil:
+		return byPath, false
+	case v == (fileVersion{}):
+		return byPath, true
+	}
+	return reel.Fingerprint{Key: key, Path: byPath.Path}, key != ""
+}
+
+// look finds which version of a file is there, and its hash if that version was read before. The zero version: no file that
+// could be read.
+func (f *fingerprints) look(path string) (v fileVersion, key string, err error) {
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !st.Mode().IsRegular() {
+		return v, "", nil
+	}
+	if err != nil {
+		return v, "", err
+	}
+	v = fileVersion{path: path, size: st.Size(), mtime: st.ModTime()}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return v, f.hashes[v], nil
 }
 
 func hash(path string) (string, error) {

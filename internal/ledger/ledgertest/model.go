@@ -19,9 +19,14 @@ func TestModel(t *testing.T, make Factory) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := newModel(rt, newRoom(t, make))
 		defer m.room.Store.Close()
-		actions := m.actions()
-		actions[""] = m.check
-		rt.Repeat(actions)
+		steps := m.steps()
+		rt.Repeat(map[string]func(*rapid.T){"": m.check, "some steps": func(rt *rapid.T) {
+			for range rapid.IntRange(1, 5).Draw(rt, "steps") {
+				m.T = rt
+				steps[rapid.IntRange(0, len(steps)-1).Draw(rt, "step")]()
+				m.check(rt)
+			}
+		}})
 		m.fatal(m.room.unsound())
 	})
 }
@@ -30,7 +35,7 @@ func TestModel(t *testing.T, make Factory) {
 type model struct {
 	*rapid.T
 	room    *room
-	steps   int
+	checks  int
 	jobs    []*modelJob // in file order
 	batches map[string]*modelBatch
 	held    map[string]bool
@@ -118,9 +123,11 @@ func (m *model) busy(account string) bool {
 	return slices.ContainsFunc(m.jobs, func(j *modelJob) bool { return j.Account == account && j.claim != nil })
 }
 
-// aside sets the ready jobs of held accounts aside.
-func (m *model) aside(batch string) {
-	for _, j := range m.of(batch, func(j *modelJob) bool { return j.state.Ready() && m.held[j.Account] }) {
+// aside sets the ready jobs of a held account aside, of all where account is empty.
+func (m *model) aside(batch, account string) {
+	for _, j := range m.of(batch, func(j *modelJob) bool {
+		return j.state.Ready() && m.held[j.Account] && (account == "" || account == j.Account)
+	}) {
 		j.state = reel.SetAside
 	}
 }
@@ -154,32 +161,30 @@ func (m *model) check(rt *rapid.T) {
 			m.Fatalf("%s may be posted %d times", what, n)
 		}
 	}
-	if m.steps++; m.steps%5 == 0 {
+	if m.checks++; m.checks%10 == 0 {
 		m.fatal(m.room.unsound())
 	}
 }
 
-// actions are the steps; each has the rapid.T of its own moment.
-func (m *model) actions() map[string]func(*rapid.T) {
-	at := func(f func()) func(*rapid.T) { return func(rt *rapid.T) { m.T = rt; f() } }
-	return map[string]func(*rapid.T){
-		"import": at(m.tryImport), "lead": at(m.tryLead), "pass": at(m.tryPass), "pass2": at(m.tryPass), "claim": at(m.tryClaim), "claim2": at(m.tryClaim),
-		"claim3": at(m.tryClaim), "intent": at(m.tryIntent), "intent2": at(m.tryIntent), "record": at(m.tryRecord), "record2": at(m.tryRecord),
-		"look": at(m.tryLook), "settle": at(m.trySettle), "late": at(m.tryLate), "time": at(m.tryTime), "pause": at(m.tryPause), "hold": at(m.tryHold),
-		"release": at(m.tryRelease), "retry": at(m.tryRetry), "cancel": at(m.tryCancel), "resolve": at(m.tryResolve), "stepdown": at(m.tryStepDown),
-		"reopen": at(m.tryReopen),
+// steps are what may happen; the usual is there more often. One that does not apply does nothing.
+func (m *model) steps() []func() {
+	return []func(){
+		m.tryImport, m.tryLead, m.tryPass, m.tryPass, m.tryPass, m.tryPass, m.tryClaim, m.tryClaim, m.tryClaim, m.tryClaim, m.tryIntent, m.tryIntent,
+		m.tryIntent, m.tryRecord, m.tryRecord, m.tryRecord, m.tryRecord, m.tryLook, m.tryLook, m.trySettle, m.trySettle, m.tryLate, m.tryTime,
+		m.tryPause, m.tryHold, m.tryRelease, m.tryRetry, m.tryCancel, m.tryResolve, m.tryStepDown, m.tryReopen,
 	}
 }
 
 func (m *model) tryImport() {
 	if len(m.jobs) >= 16 {
-		m.Skip()
+		return
 	}
 	m.bring(m.anyBatch(), rapid.IntRange(1, 2).Draw(m.T, "rows"))
 }
 
-func (m *model) tryLead() {
-	name := m.anyBatch()
+func (m *model) tryLead() { m.lead(m.anyBatch()) }
+
+func (m *model) lead(name string) {
 	b := m.batches[name]
 	round, _, err := m.room.Store.Lead(m.room.ctx, reel.Bid{Batch: name, Leader: sup(0), Term: b.term, Limits: m.room.limits, Look: true})
 	m.fatal(err)
@@ -193,7 +198,7 @@ func (m *model) tryLead() {
 	if b.result != "" && (len(ready) > 0 || len(looks) > 0) {
 		b.result, b.base = "", b.pass
 	}
-	m.aside(name)
+	m.aside(name, "")
 	if round.Pass != b.pass || round.Open != b.open || round.Base != b.base {
 		m.Fatalf("round %+v, the model says %+v", round, *b)
 	}
@@ -202,6 +207,9 @@ func (m *model) tryLead() {
 func (m *model) tryPass() {
 	name := m.anyBatch()
 	b := m.batches[name]
+	if !b.led && rapid.Bool().Draw(m.T, "lead first") {
+		m.lead(name)
+	}
 	step, err := m.room.advance(name)
 	waits := m.of(name, func(j *modelJob) bool {
 		return j.claim != nil || j.look || b.open && j.state.Ready() && j.due == b.pass
@@ -216,7 +224,7 @@ func (m *model) tryPass() {
 	}
 	m.fatal(err)
 	b.open = false
-	m.aside(name)
+	m.aside(name, "")
 	ready := func(j *modelJob) bool { return j.state.Ready() }
 	if due := m.of(name, ready); (len(due) > 0 && b.pass-b.base < 3) != (step.Open > 0) {
 		m.Fatalf("step %+v with %d due in %+v", step, len(due), *b)
@@ -258,7 +266,11 @@ func (m *model) tryClaim() {
 	free := func(j *modelJob) bool { return !m.busy(j.Account) && !m.held[j.Account] }
 	looks := m.of(name, func(j *modelJob) bool { return j.look && free(j) })
 	due := m.of(name, func(j *modelJob) bool { return b.open && j.state.Ready() && j.due == b.pass && free(j) })
-	if b.paused || len(looks)+len(due) == 0 {
+	switch {
+	case b.paused:
+		m.expect("claim", err, reel.ErrPaused)
+		return
+	case len(looks)+len(due) == 0:
 		m.expect("claim", err, reel.ErrNothingDue)
 		return
 	}
@@ -283,7 +295,7 @@ func (m *model) tryClaim() {
 	m.claims = append(m.claims, j.claim)
 }
 
-// live draws one of the claims in flight.
+// live draws one of the claims in flight; nil where there is none.
 func (m *model) live(which func(*modelClaim) bool) *modelClaim {
 	var some []*modelClaim
 	for _, j := range m.jobs {
@@ -292,7 +304,7 @@ func (m *model) live(which func(*modelClaim) bool) *modelClaim {
 		}
 	}
 	if len(some) == 0 {
-		m.Skip()
+		return nil
 	}
 	return rapid.SampledFrom(some).Draw(m.T, "claim")
 }
@@ -301,6 +313,9 @@ func (m *model) key(j *modelJob) string { return j.Account + " " + j.VideoPath }
 
 func (m *model) tryIntent() {
 	c := m.live(func(c *modelClaim) bool { return !c.Lookup })
+	if c == nil {
+		return
+	}
 	_, err := m.room.Store.Intent(m.room.ctx, c.Claim, m.room.fp(c.Claim), false)
 	switch {
 	case c.job.state != reel.Running || !m.room.now().Before(c.until):
@@ -317,10 +332,13 @@ func (m *model) tryIntent() {
 
 func (m *model) tryRecord() {
 	c := m.live(func(c *modelClaim) bool { return !c.Lookup })
+	if c == nil {
+		return
+	}
 	e := m.room.posted(c.Claim)
 	if kind := rapid.SampledFrom([]string{"posted", "account", "content", "infrastructure", "infrastructure", "unknown", "doubt"}).Draw(m.T, "end"); kind == "doubt" {
 		if c.job.state == reel.Running {
-			m.Skip() // a share without asking has cases of its own
+			return // a share without asking has cases of its own
 		}
 		e = m.room.failing(c.Claim, reel.Infrastructure, true)
 	} else if kind != "posted" {
@@ -346,12 +364,15 @@ func (m *model) ended(j *modelJob, e reel.Ending) {
 	if e.Decision.Hold && !m.held[j.Account] {
 		m.held[j.Account] = true
 		m.noLooks(j.Account)
-		m.aside(j.batch)
+		m.aside(j.batch, j.Account)
 	}
 }
 
 func (m *model) tryLook() {
 	c := m.live(func(c *modelClaim) bool { return c.Lookup })
+	if c == nil {
+		return
+	}
 	j := c.job
 	f := rapid.SampledFrom([]reel.Finding{reel.Found, reel.Absent, reel.Unsure, "release"}).Draw(m.T, "finding")
 	j.claim = nil
@@ -409,7 +430,7 @@ func (m *model) trySettle() {
 		m.Fatalf("%d leases of others, the model says %d", len(held), want)
 	}
 	if want == 0 {
-		m.Skip()
+		return
 	}
 	h := rapid.SampledFrom(held).Draw(m.T, "held")
 	i := slices.IndexFunc(m.jobs, func(j *modelJob) bool { return j.batch == h.Batch && j.ID == h.Job.ID })
@@ -529,7 +550,7 @@ func (m *model) tryCancel() {
 
 func (m *model) tryReopen() {
 	if rapid.IntRange(0, 3).Draw(m.T, "often") > 0 {
-		m.Skip()
+		return
 	}
 	m.room.reopen()
 }

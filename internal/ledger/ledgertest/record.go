@@ -72,6 +72,30 @@ func recordCases() []testCase {
 				r.wantErr(err, reel.ErrNotFound)
 			})
 		}},
+		{"a late word changes nothing while another has the job", func(r *room) {
+			r.add(batch, "1@a")
+			r.start(batch)
+			old := r.claim(batch)
+			r.fail(old, reel.Infrastructure)
+			r.next(batch)
+			c := r.claimAs(1, batch)
+			late := func() {
+				r.Helper()
+				r.untouched("a late word", func() {
+					for _, e := range []reel.Ending{r.posted(old), r.failing(old, reel.Account, false), r.failing(old, reel.Unknown, true)} {
+						_, err := r.Store.Record(r.ctx, old, e)
+						r.wantErr(err, reel.ErrLost)
+					}
+					_, err := r.Store.Intent(r.ctx, old, r.fp(old), true)
+					r.wantErr(err, reel.ErrLost)
+				})
+			}
+			late()
+			r.intent(c)
+			late()
+			r.record(c, r.posted(c))
+			late()
+		}},
 		{"each failure is counted in its category and its pass alone", func(r *room) {
 			r.limits.AccountHold = false
 			r.add(batch, "1@a", "2@b", "3@c", "4@d", "5@e", "6@f")
