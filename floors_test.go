@@ -233,7 +233,14 @@ func habits(t *testing.T, f source) {
 				t.Errorf("%s has an init: nothing happens before main", f.path)
 			}
 		case *ast.InterfaceType:
-			if methods := n.Methods.NumFields(); methods > 5 {
+			methods := n.Methods.NumFields()
+			if strings.HasSuffix(path.Dir(f.path), "test") { // a suite may name the union of what small interfaces want of one thing
+				methods = 0
+				for _, field := range n.Methods.List {
+					methods += len(field.Names)
+				}
+			}
+			if methods > 5 {
 				t.Errorf("%s has an interface of %d methods, more than 5", f.path, methods)
 			}
 		}

@@ -137,8 +137,10 @@ func dash(s string) string {
 }
 
 func (a *app) rulesCommand() *cobra.Command {
-	c := &cobra.Command{Use: "rules", Short: "list and test the rules that give verdicts", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{
+		Use: "rules", Short: "list and test the rules that give verdicts", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
 	list := &cobra.Command{Use: "list", Short: "every rule in the order in which they are tried", Args: cobra.NoArgs}
 	test := &cobra.Command{Use: "test", Short: "judge every case of every rule; exit 1 when one is judged wrong", Args: cobra.NoArgs}
 	for _, sub := range []*cobra.Command{list, test} {

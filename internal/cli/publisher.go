@@ -67,8 +67,10 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 			},
 		}, nil
 	case "":
-		return publisher{}, hinted{usage("no publisher is chosen"),
-			"put 'publisher: command' or 'publisher: rehearsal' into reelpass.yaml, or give --publisher"}
+		return publisher{}, hinted{
+			usage("no publisher is chosen"),
+			"put 'publisher: command' or 'publisher: rehearsal' into reelpass.yaml, or give --publisher",
+		}
 	}
 	return publisher{}, usage("publisher %s is not in this build", s.Publisher)
 }

@@ -139,7 +139,8 @@ func (a *app) run(c *cobra.Command, s config.Settings, file string, v runView) (
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	batch, added := s.Batch, (*reel.Event)(nil)
+	var batch string
+	var added *reel.Event
 	if file != "" {
 		rep, err := a.bring(ctx, s, file, store)
 		if err != nil {
@@ -236,8 +237,10 @@ func (a *app) workshop(s config.Settings) (*workshop, error) {
 		return nil, err
 	}
 	host, _ := os.Hostname()
-	w := &workshop{a: a, judge: verdict, launch: worker.NewLauncher(0),
-		sup: reel.Supervisor{ID: rand.Text(), Name: fmt.Sprintf("pid %d on %s", self.PID, host), Process: self}}
+	w := &workshop{
+		a: a, judge: verdict, launch: worker.NewLauncher(0),
+		sup: reel.Supervisor{ID: rand.Text(), Name: fmt.Sprintf("pid %d on %s", self.PID, host), Process: self},
+	}
 	if w.logs, err = openLogs(s.LogDir); err != nil {
 		w.launch.Close()
 		return nil, hinted{err, "name a folder that may be written with log_dir in reelpass.yaml or REELPASS_LOG_DIR"}

@@ -109,8 +109,10 @@ func TestTheJobIsInEnvironmentAndInput(t *testing.T) {
 		want          []string
 		not           string
 	}{
-		{"plain", "a\"b", []string{`"caption":"a\"b"`, "REELPASS_CAPTION=a\"b", "REELPASS_JOB_ID=v1", "REELPASS_ACCOUNT=acc1",
-			"REELPASS_VIDEO_PATH=/v/1.mp4", "REELPASS_ATTEMPT=2", "REELPASS_PASS=4", "REELPASS_WORKER_ID=3", "REELPASS_MARK=workertest-"}, "inherited"},
+		{"plain", "a\"b", []string{
+			`"caption":"a\"b"`, "REELPASS_CAPTION=a\"b", "REELPASS_JOB_ID=v1", "REELPASS_ACCOUNT=acc1",
+			"REELPASS_VIDEO_PATH=/v/1.mp4", "REELPASS_ATTEMPT=2", "REELPASS_PASS=4", "REELPASS_WORKER_ID=3", "REELPASS_MARK=workertest-",
+		}, "inherited"},
 		{"NUL", "a\x00b", []string{`"caption":"a\u0000b"`, "REELPASS_OMITTED=REELPASS_CAPTION"}, "REELPASS_CAPTION=a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -89,7 +89,7 @@ type box struct {
 }
 
 func (p page) newBox() box {
-	x := box{page: p, width: min(p.cols, boxWidth), wall: "║", wallW: p.ruler.width("║")}
+	x := box{page: p, width: min(p.cols, boxWidth), wall: "║", wallW: p.width("║")}
 	x.width -= x.width % x.wallW
 	return x
 }

@@ -308,8 +308,10 @@ func TestEveryKindHasWords(t *testing.T) {
 		kind := reel.EventKind(rest[:strings.Index(rest, `"`)])
 		var out bytes.Buffer
 		con := console.New(console.Options{Out: &out, Verbose: true, Width: 120})
-		con.See(reel.Event{Kind: kind, Job: "job-1", Account: "acc1", Pass: 1, Count: 2, Text: "because", Remaining: reel.Seconds(time.Second),
-			Verdict: &reel.Verdict{Category: reel.Content, Type: "too_long", Rule: "r1"}, Look: &reel.Look{Finding: reel.Absent}})
+		con.See(reel.Event{
+			Kind: kind, Job: "job-1", Account: "acc1", Pass: 1, Count: 2, Text: "because", Remaining: reel.Seconds(time.Second),
+			Verdict: &reel.Verdict{Category: reel.Content, Type: "too_long", Rule: "r1"}, Look: &reel.Look{Finding: reel.Absent},
+		})
 		if out.Len() == 0 {
 			t.Errorf("%s: nothing is shown", kind)
 		}

@@ -88,8 +88,7 @@ func codesOf(e reel.Evidence, text string) []seenCode {
 	if own := strings.ToLower(strings.TrimSpace(e.Code)); own != "" {
 		list = append(list, ownCodes(e.Source, own)...)
 	}
-	switch e.Source {
-	case reel.SourceWorker, reel.SourceScreen:
+	if e.Source == reel.SourceWorker || e.Source == reel.SourceScreen {
 		return list // numbers on a screen, or in the supervisor's own words, are not codes
 	}
 	return appendTextCodes(list, text)

@@ -19,8 +19,10 @@ func seed(tb testing.TB, s *Store, batch string, n, accounts int) {
 	tb.Helper()
 	_, err := s.Import(context.Background(), batch, func(yield func(reel.Post, error) bool) {
 		for i := range n {
-			if !yield(reel.Post{Line: i + 2, Job: reel.Job{ID: reel.JobID(fmt.Sprintf("job-%07d", i)), Account: fmt.Sprintf("acc-%05d", i%accounts),
-				VideoPath: fmt.Sprintf("/v/%d.mp4", i), Caption: "A caption of the usual length, with #tags and some words more"}}, nil) {
+			if !yield(reel.Post{Line: i + 2, Job: reel.Job{
+				ID: reel.JobID(fmt.Sprintf("job-%07d", i)), Account: fmt.Sprintf("acc-%05d", i%accounts),
+				VideoPath: fmt.Sprintf("/v/%d.mp4", i), Caption: "A caption of the usual length, with #tags and some words more",
+			}}, nil) {
 				return
 			}
 		}
@@ -65,8 +67,10 @@ func finishPost(ctx context.Context, s *Store, c reel.Claim) error {
 		return err
 	}
 	now := time.Now()
-	_, err := s.Record(ctx, c, reel.Ending{Attempt: reel.Attempt{Number: c.Attempt, Pass: c.Pass, Worker: c.Worker, StartedAt: now, EndedAt: now,
-		Outcome: reel.OutcomeSucceeded, ShareBegun: true, Receipt: reel.Receipt{ID: "r1"}}, Decision: plan.Posted()})
+	_, err := s.Record(ctx, c, reel.Ending{Attempt: reel.Attempt{
+		Number: c.Attempt, Pass: c.Pass, Worker: c.Worker, StartedAt: now, EndedAt: now,
+		Outcome: reel.OutcomeSucceeded, ShareBegun: true, Receipt: reel.Receipt{ID: "r1"},
+	}, Decision: plan.Posted()})
 	return err
 }
 

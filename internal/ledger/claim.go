@@ -209,8 +209,10 @@ func (t *tx) take(r *jobRow, at home, pass int, owner int64, c reel.Claimant) (r
 
 // told is an event of a claimed job.
 func told(kind reel.EventKind, c reel.Claim) reel.Event {
-	return reel.Event{Kind: kind, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account, Attempt: c.Attempt,
-		Worker: c.Worker, Fence: c.Fence}
+	return reel.Event{
+		Kind: kind, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account, Attempt: c.Attempt,
+		Worker: c.Worker, Fence: c.Fence,
+	}
 }
 
 // duplicate sets a job aside because its video is, or may be, on the account already.

@@ -210,12 +210,9 @@ func (im *importer) history(p reel.Post, acc int64) error {
 	if err := im.t.row(`SELECT id FROM job WHERE batch_id=? AND job_id=?`, []any{im.batch, string(p.ID)}, &job); err != nil {
 		return err
 	}
-	outcome := reel.OutcomeFailed
-	switch past.State {
-	case reel.Succeeded:
-		outcome = reel.OutcomeSucceeded
-	case reel.InDoubt:
-		outcome = reel.OutcomeInDoubt
+	outcome, ok := map[reel.State]reel.Outcome{reel.Succeeded: reel.OutcomeSucceeded, reel.InDoubt: reel.OutcomeInDoubt}[past.State]
+	if !ok {
+		outcome = reel.OutcomeFailed
 	}
 	if past.Tally.Attempts > 0 {
 		a := reel.Attempt{

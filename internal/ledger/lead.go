@@ -24,7 +24,8 @@ func (s *Store) Leader(ctx context.Context, batch string) (reel.Leadership, erro
 	}
 	l.Until = time.UnixMilli(until).UTC()
 	l.Leader = reel.Supervisor{ID: uid.String, Name: name.String, Process: reel.Process{
-		Host: host.String, PID: int(pid.Int64), Started: started.Int64}}
+		Host: host.String, PID: int(pid.Int64), Started: started.Int64,
+	}}
 	return l, s.trouble(err)
 }
 
@@ -202,8 +203,10 @@ func (s *Store) OpenPass(ctx context.Context, batch string, term int64, pass int
 		if err := t.row(`SELECT last_pass FROM batch WHERE id=?`, []any{id}, &last); err != nil {
 			return err
 		}
-		e := reel.Event{Kind: reel.EventPassOpened, Batch: batch, Pass: pass, Count: totals.Pending + totals.Failed,
-			MaxPass: last, Totals: &totals}
+		e := reel.Event{
+			Kind: reel.EventPassOpened, Batch: batch, Pass: pass, Count: totals.Pending + totals.Failed,
+			MaxPass: last, Totals: &totals,
+		}
 		err = t.journal(id, 0, &e)
 		events = append(events, e)
 		return err

@@ -134,8 +134,10 @@ func exercise(t *testing.T, s *Store) {
 			_, err := s.Intent(ctx, c, reel.Fingerprint{Key: "sha256:" + c.Job.VideoPath, Path: "path:" + c.Job.VideoPath}, false)
 			must(err)
 		}
-		_, err := s.Record(ctx, c, reel.Ending{Look: true, Attempt: reel.Attempt{Number: c.Attempt, Pass: c.Pass, Verdict: v, Outcome: o, ShareBegun: begun},
-			Decision: plan.After(plan.Try{Tally: c.Tally, Pass: c.Pass, LastPass: 5, ShareBegun: begun}, v, limits)})
+		_, err := s.Record(ctx, c, reel.Ending{
+			Look: true, Attempt: reel.Attempt{Number: c.Attempt, Pass: c.Pass, Verdict: v, Outcome: o, ShareBegun: begun},
+			Decision: plan.After(plan.Try{Tally: c.Tally, Pass: c.Pass, LastPass: 5, ShareBegun: begun}, v, limits),
+		})
 		must(err)
 	}
 	must(finishPost(ctx, s, claim()))
@@ -162,9 +164,17 @@ func exercise(t *testing.T, s *Store) {
 	fail2 := reel.Ending{Attempt: reel.Attempt{Number: c.Attempt, Pass: c.Pass, Outcome: reel.OutcomeSucceeded}, Decision: plan.Posted()}
 	_, err = s.Record(ctx, c, fail2)
 	must(err)
-	again := reel.Post{Job: reel.Job{ID: "again", Account: first.Job.Account, VideoPath: first.Job.VideoPath},
-		Past: &reel.Past{State: reel.Succeeded, Tally: reel.Tally{Attempts: 1}, Hold: true}}
-	_, err = s.Import(ctx, "c", func(yield func(reel.Post, error) bool) { _ = yield(again, nil) && yield(again, nil) })
+	again := reel.Post{
+		Job:  reel.Job{ID: "again", Account: first.Job.Account, VideoPath: first.Job.VideoPath},
+		Past: &reel.Past{State: reel.Succeeded, Tally: reel.Tally{Attempts: 1}, Hold: true},
+	}
+	_, err = s.Import(ctx, "c", func(yield func(reel.Post, error) bool) {
+		for range 2 {
+			if !yield(again, nil) {
+				return
+			}
+		}
+	})
 	must(err)
 	_, err = s.Renew(ctx, sup.ID)
 	must(err)

@@ -223,8 +223,10 @@ func (s *Store) RecordLook(ctx context.Context, c reel.Claim, look reel.Look, de
 
 // settleDoubt applies a look, of the machine or of a person, to an in-doubt job.
 func (t *tx) settleDoubt(batch int64, c reel.Claim, look reel.Look, d reel.Decision) (reel.Event, error) {
-	e := reel.Event{Kind: reel.EventLooked, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account, Attempt: c.Attempt,
-		Worker: c.Worker, Fence: c.Fence, Look: &look, By: look.By}
+	e := reel.Event{
+		Kind: reel.EventLooked, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account, Attempt: c.Attempt,
+		Worker: c.Worker, Fence: c.Fence, Look: &look, By: look.By,
+	}
 	was := c.Doubt
 	is := was
 	switch look.Finding {

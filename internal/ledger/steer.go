@@ -165,8 +165,10 @@ func (s *Store) ReleaseAccount(ctx context.Context, account, by string, cause bo
 			return err
 		}
 		for _, f := range jobs {
-			if err := t.giveBack(f, &reel.Event{Kind: reel.EventRetried, Batch: f.batchName, Job: f.id, Account: account, By: by,
-				Text: "account released"}); err != nil {
+			if err := t.giveBack(f, &reel.Event{
+				Kind: reel.EventRetried, Batch: f.batchName, Job: f.id, Account: account, By: by,
+				Text: "account released",
+			}); err != nil {
 				return err
 			}
 		}

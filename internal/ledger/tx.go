@@ -93,12 +93,13 @@ func (t *tx) fail(err error) error {
 }
 
 // command runs a statement that the fate of the transaction hangs on.
-func (t *tx) command(query string) (sql.Result, error) {
+func (t *tx) command(query string) error {
 	s, err := t.stmt(query)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s.Exec()
+	_, err = s.Exec()
+	return err
 }
 
 // exec runs a writing statement and returns how many rows it changed.

@@ -113,7 +113,7 @@ func (w *writer) flush() {
 func (w *writer) run(changes []*change) (err error) {
 	ctx := context.Background() // a commit that has begun is not abandoned half-way
 	t := w.group
-	if _, err := t.command("BEGIN IMMEDIATE"); err != nil {
+	if err := t.command("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	defer func() {
@@ -137,7 +137,7 @@ func (w *writer) run(changes []*change) (err error) {
 	if err := t.finish(); err != nil {
 		return err
 	}
-	_, err = t.command("COMMIT")
+	err = t.command("COMMIT")
 	return err
 }
 

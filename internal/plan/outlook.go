@@ -31,10 +31,10 @@ func Outlook(r reel.Record, held bool, l reel.Limits, lastPass int) string {
 		}
 		return "it is looked up when the batch runs and its publisher can look; what that does not settle, a person must say"
 	case reel.SetAside:
-		switch r.Reason {
-		case reel.ReasonAccountHold:
+		if r.Reason == reel.ReasonAccountHold {
 			return "nothing until a person releases the account; then it is tried in the next pass"
-		case reel.ReasonDuplicate:
+		}
+		if r.Reason == reel.ReasonDuplicate {
 			return "nothing: posting the same video twice on one account must be allowed by a person"
 		}
 		return "nothing by itself: a person may return it once its cause is mended"

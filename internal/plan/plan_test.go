@@ -25,8 +25,10 @@ func tries() *rapid.Generator[plan.Try] {
 	return rapid.Custom(func(t *rapid.T) plan.Try {
 		tally := reel.Tally{Infrastructure: rapid.IntRange(0, 5).Draw(t, "i"), Unknown: rapid.IntRange(0, 5).Draw(t, "u")}
 		tally.Attempts = tally.Infrastructure + tally.Unknown
-		return plan.Try{Tally: tally, Pass: rapid.IntRange(1, 6).Draw(t, "pass"), LastPass: 6,
-			MaxAttempts: rapid.IntRange(0, 4).Draw(t, "own"), ShareBegun: rapid.Bool().Draw(t, "begun")}
+		return plan.Try{
+			Tally: tally, Pass: rapid.IntRange(1, 6).Draw(t, "pass"), LastPass: 6,
+			MaxAttempts: rapid.IntRange(0, 4).Draw(t, "own"), ShareBegun: rapid.Bool().Draw(t, "begun"),
+		}
 	})
 }
 
@@ -100,8 +102,10 @@ func TestNextHoldsTheLaw(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := limits().Draw(t, "limits")
 		n := func(name string) int { return rapid.IntRange(0, 3).Draw(t, name) }
-		totals := reel.Totals{Pending: n("pending"), Failed: n("failed"), Succeeded: n("ok"), SetAside: n("aside"), Exhausted: n("exhausted"),
-			OutOfPasses: n("out"), InDoubt: n("doubt"), Cancelled: n("cancelled")}
+		totals := reel.Totals{
+			Pending: n("pending"), Failed: n("failed"), Succeeded: n("ok"), SetAside: n("aside"), Exhausted: n("exhausted"),
+			OutOfPasses: n("out"), InDoubt: n("doubt"), Cancelled: n("cancelled"),
+		}
 		for _, s := range reel.States() {
 			totals.Jobs += totals.Of(s)
 		}

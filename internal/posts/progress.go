@@ -96,10 +96,10 @@ func (r *progressRow) parse(c *census) (p reel.Post, keep bool, bad *RowError) {
 // earlier reads the columns that are not the job's own. Every one is checked, needed or not: they show a shifted row.
 func (r *progressRow) earlier() (e earlier, limit int, bad *RowError) {
 	t := r.t
-	number := func(column int, empty int) int {
+	number := func(column int) int {
 		s := strings.TrimSpace(t.cell(column))
 		if s == "" || bad != nil {
-			return empty
+			return 0
 		}
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 0 || n > maxCount {
@@ -124,10 +124,10 @@ func (r *progressRow) earlier() (e earlier, limit int, bad *RowError) {
 	}
 	e = earlier{
 		status: strings.TrimSpace(t.cell(r.status)), errText: t.cell(r.errText),
-		worker: number(r.worker, 0), claimed: moment(r.claimed), completed: moment(r.completed),
-		attempts: number(r.attempts, 0), category: word(r.category), kind: word(r.kind), pass: number(r.pass, 0),
+		worker: number(r.worker), claimed: moment(r.claimed), completed: moment(r.completed),
+		attempts: number(r.attempts), category: word(r.category), kind: word(r.kind), pass: number(r.pass),
 	}
-	limit = number(r.limit, 0)
+	limit = number(r.limit)
 	moment(r.retryAt)
 	e.touched = e.attempts > 0 || strings.TrimSpace(t.cell(r.worker)) != "" || !e.claimed.IsZero() || !e.completed.IsZero() || e.errText != ""
 	return e, limit, bad

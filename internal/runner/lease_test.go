@@ -40,9 +40,11 @@ func (s *shelf) Claim(context.Context, reel.Claimant) (reel.Claim, []reel.Event,
 	s.claims = s.claims[1:]
 	return c, nil, nil
 }
+
 func (s *shelf) Intent(context.Context, reel.Claim, reel.Fingerprint, bool) ([]reel.Event, error) {
 	return nil, nil
 }
+
 func (s *shelf) Record(_ context.Context, _ reel.Claim, e reel.Ending) ([]reel.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,6 +52,7 @@ func (s *shelf) Record(_ context.Context, _ reel.Claim, e reel.Ending) ([]reel.E
 	s.log = append(s.log, "record "+string(e.Decision.State))
 	return nil, nil
 }
+
 func (s *shelf) RecordLook(context.Context, reel.Claim, reel.Look, reel.Decision) ([]reel.Event, error) {
 	return nil, nil
 }
@@ -61,10 +64,13 @@ func (s *shelf) Held(context.Context, string) ([]reel.Held, error)   { return s.
 func (s *shelf) Leader(context.Context, string) (reel.Leadership, error) {
 	return reel.Leadership{}, nil
 }
+
 func (s *shelf) Lead(context.Context, reel.Bid) (reel.Round, []reel.Event, error) {
 	return reel.Round{Pass: 1, Open: true}, nil, nil
 }
+
 func (s *shelf) OpenPass(context.Context, string, int64, int) ([]reel.Event, error) { return nil, nil }
+
 func (s *shelf) Advance(context.Context, string, int64, func(reel.Standing) reel.Step) (reel.Step, []reel.Event, error) {
 	select {
 	case <-s.finished:
@@ -73,14 +79,17 @@ func (s *shelf) Advance(context.Context, string, int64, func(reel.Standing) reel
 		return reel.Step{}, nil, reel.ErrNotYet
 	}
 }
+
 func (s *shelf) StepDown(context.Context, string, int64, string) ([]reel.Event, error) {
 	return nil, nil
 }
 
 func (s *shelf) runner(w runner.Worker, p runner.Processes) *runner.Runner {
 	return &runner.Runner{
-		Config: runner.Config{Batch: "b", Workers: 1, PerWorker: 1, Limits: reel.DefaultLimits(),
-			Supervisor: reel.Supervisor{ID: "me", Process: reel.Process{Host: "here", PID: 1}}},
+		Config: runner.Config{
+			Batch: "b", Workers: 1, PerWorker: 1, Limits: reel.DefaultLimits(),
+			Supervisor: reel.Supervisor{ID: "me", Process: reel.Process{Host: "here", PID: 1}},
+		},
 		Slots: s, Leases: s, Passes: s, Processes: p, NewWorker: func(int) runner.Worker { return w }, Judge: judge,
 		Clock: time.Now, Watch: func(reel.Event) {},
 	}
@@ -98,6 +107,7 @@ func (w stuck) Publish(ctx context.Context, _ reel.Assignment, d reel.Desk) reel
 	w.killed()
 	return reel.Report{Evidence: reel.Evidence{Source: reel.SourceWorker, Code: reel.CodeInterrupted, ShareBegun: begun}}
 }
+
 func (stuck) Find(context.Context, reel.Assignment, time.Time) reel.Look {
 	return reel.Look{Finding: reel.Unsure}
 }
@@ -177,8 +187,10 @@ func (g grave) KillOrphans(context.Context, string, reel.Process) error {
 func TestSweep(t *testing.T) {
 	other := reel.Supervisor{ID: "other", Name: "other", Process: reel.Process{Host: "here", PID: 9}}
 	held := func(until time.Time, state reel.State) []reel.Held {
-		return []reel.Held{{Claim: reel.Claim{Lease: reel.Lease{Key: 5, Fence: 2}, Pass: 1, Attempt: 1}, State: state, Supervisor: other,
-			Until: until, Limits: reel.DefaultLimits()}}
+		return []reel.Held{{
+			Claim: reel.Claim{Lease: reel.Lease{Key: 5, Fence: 2}, Pass: 1, Attempt: 1}, State: state, Supervisor: other,
+			Until: until, Limits: reel.DefaultLimits(),
+		}}
 	}
 	run := func(t *testing.T, lives bool, limit time.Duration, h func(start time.Time) []reel.Held) *shelf {
 		t.Helper()

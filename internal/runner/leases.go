@@ -187,8 +187,10 @@ func (s *sweeper) settle(ctx context.Context, h reel.Held) error {
 	ending := r.judge(c, reel.Attempt{
 		Number: c.Attempt, Pass: c.Pass, Worker: c.Worker, Host: h.Supervisor.Name, StartedAt: h.ClaimedAt, EndedAt: r.Clock(),
 		ShareBegun: begun,
-		Evidence: reel.Evidence{Source: reel.SourceWorker, Code: reel.CodeWorkerLost, ShareBegun: begun,
-			Text: "the supervisor " + h.Supervisor.Name + " ended while its worker had the job"},
+		Evidence: reel.Evidence{
+			Source: reel.SourceWorker, Code: reel.CodeWorkerLost, ShareBegun: begun,
+			Text: "the supervisor " + h.Supervisor.Name + " ended while its worker had the job",
+		},
 	}, h.Limits)
 	ending.From = h.State
 	events, err := r.Slots.Record(ctx, c, ending)
@@ -197,8 +199,10 @@ func (s *sweeper) settle(ctx context.Context, h reel.Held) error {
 	}
 	r.tell(events...)
 	if err == nil {
-		r.tell(reel.Event{At: r.Clock().UTC(), Kind: reel.EventSettled, Batch: c.Batch, Job: c.Job.ID, Account: c.Job.Account,
-			Attempt: c.Attempt, Worker: c.Worker, Text: ending.Attempt.Evidence.Text, Decision: &ending.Decision})
+		r.tell(reel.Event{
+			At: r.Clock().UTC(), Kind: reel.EventSettled, Batch: c.Batch, Job: c.Job.ID, Account: c.Job.Account,
+			Attempt: c.Attempt, Worker: c.Worker, Text: ending.Attempt.Evidence.Text, Decision: &ending.Decision,
+		})
 		r.wakeOne()
 	}
 	return err

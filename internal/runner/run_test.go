@@ -49,15 +49,33 @@ func TestScenarios(t *testing.T) {
 		passes int
 	}{
 		{"A all succeed", 5, nil, map[reel.State]int{reel.Succeeded: 5}, reel.AllComplete, 1},
-		{"B account failures only", 5, map[reel.JobID][]string{"job-0": {"account: suspended"}, "job-1": {"account: suspended"}},
-			map[reel.State]int{reel.Succeeded: 3, reel.SetAside: 2}, reel.OnlyNonRetryable, 1},
-		{"C hiccups that heal", 5, map[reel.JobID][]string{"job-0": {"infra: adb", "ok"}, "job-1": {"infra: adb", "infra: adb", "ok"}},
-			map[reel.State]int{reel.Succeeded: 5}, reel.AllComplete, 3},
-		{"C hiccups that stay", 5, map[reel.JobID][]string{"job-0": {"infra: adb"}, "job-1": {"infra: adb"}},
-			map[reel.State]int{reel.Succeeded: 3, reel.Exhausted: 2}, reel.OnlyNonRetryable, 3},
-		{"D mixed", 10, map[reel.JobID][]string{"job-0": {"account: x"}, "job-1": {"account: x"}, "job-2": {"account: x"},
-			"job-3": {"infra: x", "ok"}, "job-4": {"infra: x", "ok"}, "job-5": {"infra: x", "ok"}},
-			map[reel.State]int{reel.Succeeded: 7, reel.SetAside: 3}, reel.OnlyNonRetryable, 2},
+		{
+			"B account failures only", 5,
+			map[reel.JobID][]string{"job-0": {"account: suspended"}, "job-1": {"account: suspended"}},
+			map[reel.State]int{reel.Succeeded: 3, reel.SetAside: 2},
+			reel.OnlyNonRetryable, 1,
+		},
+		{
+			"C hiccups that heal", 5,
+			map[reel.JobID][]string{"job-0": {"infra: adb", "ok"}, "job-1": {"infra: adb", "infra: adb", "ok"}},
+			map[reel.State]int{reel.Succeeded: 5},
+			reel.AllComplete, 3,
+		},
+		{
+			"C hiccups that stay", 5,
+			map[reel.JobID][]string{"job-0": {"infra: adb"}, "job-1": {"infra: adb"}},
+			map[reel.State]int{reel.Succeeded: 3, reel.Exhausted: 2},
+			reel.OnlyNonRetryable, 3,
+		},
+		{
+			"D mixed", 10,
+			map[reel.JobID][]string{
+				"job-0": {"account: x"}, "job-1": {"account: x"}, "job-2": {"account: x"},
+				"job-3": {"infra: x", "ok"}, "job-4": {"infra: x", "ok"}, "job-5": {"infra: x", "ok"},
+			},
+			map[reel.State]int{reel.Succeeded: 7, reel.SetAside: 3},
+			reel.OnlyNonRetryable, 2,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, jobs(c.jobs, own), c.script)

@@ -163,8 +163,10 @@ func scenario(t *testing.T, seed uint64) {
 		w := passes[i]
 		attempts += p.Processed
 		if p.Processed != w.processed || p.Succeeded != w.succeeded || p.InDoubt != w.inDoubt || p.SetAside != w.setAside || p.Exhausted != w.exhausted ||
-			p.Retryable != w.retryable || p.Failed != (reel.Failures{Account: w.failed["account"], Content: w.failed["content"],
-			Infrastructure: w.failed["infra"], Unknown: w.failed["unknown"]}) {
+			p.Retryable != w.retryable || p.Failed != (reel.Failures{
+			Account: w.failed["account"], Content: w.failed["content"],
+			Infrastructure: w.failed["infra"], Unknown: w.failed["unknown"],
+		}) {
 			t.Errorf("pass %d: %+v, the model says %+v", i+1, p, w)
 		}
 	}

@@ -159,8 +159,10 @@ func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim) *reel.Ende
 			return err == nil
 		},
 		Step: func(name string) {
-			r.tell(reel.Event{At: r.Clock().UTC(), Kind: reel.EventStep, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID,
-				Account: c.Job.Account, Attempt: c.Attempt, Worker: c.Worker, Text: name})
+			r.tell(reel.Event{
+				At: r.Clock().UTC(), Kind: reel.EventStep, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID,
+				Account: c.Job.Account, Attempt: c.Attempt, Worker: c.Worker, Text: name,
+			})
 		},
 		Started: func(p reel.Process) { r.Slots.Started(c.Lease, p) },
 	}

@@ -28,8 +28,10 @@ func FuzzHear(f *testing.F) {
 	f.Fuzz(func(t *testing.T, said []byte, goAhead bool) {
 		asked := 0
 		c := NewClient(Options{})
-		p := publishing{client: c, ctx: t.Context(), ses: &session{stdin: null}, assignment: reel.Assignment{JobID: "a", Attempt: 1},
-			desk: reel.Desk{Share: func(context.Context) bool { asked++; return goAhead }}}
+		p := publishing{
+			client: c, ctx: t.Context(), ses: &session{stdin: null}, assignment: reel.Assignment{JobID: "a", Attempt: 1},
+			desk: reel.Desk{Share: func(context.Context) bool { asked++; return goAhead }},
+		}
 		e := ending{code: reel.CodeWorkerLost, text: "ended"}
 		for line := range bytes.Lines(said) {
 			m, ours, err := decodeAnswer(line)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"reelpass/internal/reel"
@@ -53,11 +52,6 @@ type answer struct {
 // fits says that the answer does not name another assignment.
 func (m answer) fits(a reel.Assignment) bool {
 	return (m.JobID == "" || m.JobID == a.JobID) && (m.Attempt == 0 || m.Attempt == a.Attempt)
-}
-
-// final says that the answer ends an assignment or a look.
-func (m answer) final() bool {
-	return slices.Contains([]string{typePosted, typeFailed, typeFound, typeAbsent, typeUnsure}, m.Type)
 }
 
 // encode writes one line. Characters like < stay themselves: other languages read the line too, and so do people.

@@ -141,11 +141,15 @@ func pastStates(r *room) {
 	at := r.now().Add(-time.Hour)
 	rows := []reel.Post{
 		past("new@a", reel.Past{State: reel.Pending}),
-		past("tried@b", reel.Past{State: reel.Failed, Tally: reel.Tally{Attempts: 2, Infrastructure: 2}, Evidence: reel.Evidence{Text: "device offline"},
-			Verdict: verdict(reel.Infrastructure), Worker: 3, ClaimedAt: at, CompletedAt: at}),
+		past("tried@b", reel.Past{
+			State: reel.Failed, Tally: reel.Tally{Attempts: 2, Infrastructure: 2}, Evidence: reel.Evidence{Text: "device offline"},
+			Verdict: verdict(reel.Infrastructure), Worker: 3, ClaimedAt: at, CompletedAt: at,
+		}),
 		past("done@c", reel.Past{State: reel.Succeeded, Tally: reel.Tally{Attempts: 1}, ClaimedAt: at, CompletedAt: at}),
-		past("broken@d", reel.Past{State: reel.SetAside, Reason: reel.ReasonAccount, Tally: reel.Tally{Attempts: 1, Account: 1}, Evidence: reel.Evidence{Text: "log in"},
-			Verdict: verdict(reel.Account), ClaimedAt: at, CompletedAt: at, Hold: true}),
+		past("broken@d", reel.Past{
+			State: reel.SetAside, Reason: reel.ReasonAccount, Tally: reel.Tally{Attempts: 1, Account: 1}, Evidence: reel.Evidence{Text: "log in"},
+			Verdict: verdict(reel.Account), ClaimedAt: at, CompletedAt: at, Hold: true,
+		}),
 		past("doubt@e", reel.Past{State: reel.InDoubt, Tally: reel.Tally{Attempts: 1}, ClaimedAt: at}),
 		past("other@d", reel.Past{State: reel.Pending}),
 	}

@@ -394,6 +394,7 @@ func (m *model) found(j *modelJob, f reel.Finding, d reel.Decision) {
 	case reel.Absent:
 		j.state, j.due = d.State, m.batches[j.batch].pass+1
 		m.gone[m.key(j)]--
+	case reel.Unsure:
 	}
 }
 

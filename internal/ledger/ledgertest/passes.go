@@ -47,8 +47,10 @@ func passCases() []testCase {
 			if len(events) != 1 || events[0].Kind != reel.EventPassClosed || events[0].Text != step.Why {
 				r.Fatalf("events: %+v", events)
 			}
-			want := reel.PassStats{Pass: 1, Processed: 2, Succeeded: 1, Failed: reel.Failures{Infrastructure: 1}, Retryable: 1, SuccessRate: 50,
-				StartedAt: began, EndedAt: r.now()}
+			want := reel.PassStats{
+				Pass: 1, Processed: 2, Succeeded: 1, Failed: reel.Failures{Infrastructure: 1}, Retryable: 1, SuccessRate: 50,
+				StartedAt: began, EndedAt: r.now(),
+			}
 			r.equal("stats", *events[0].Stats, want)
 			r.equal("status", r.status(batch).Passes[0], want)
 		}},

@@ -116,8 +116,10 @@ func recordCases() []testCase {
 				st.Passes[i].StartedAt, st.Passes[i].EndedAt = r.now(), r.now()
 			}
 			r.equal("passes", st.Passes, []reel.PassStats{
-				{Pass: 1, Processed: 6, Succeeded: 1, Failed: reel.Failures{Account: 1, Content: 1, Infrastructure: 1, Unknown: 1}, InDoubt: 1, SetAside: 2,
-					Retryable: 2, SuccessRate: 16.7, StartedAt: r.now(), EndedAt: r.now()},
+				{
+					Pass: 1, Processed: 6, Succeeded: 1, Failed: reel.Failures{Account: 1, Content: 1, Infrastructure: 1, Unknown: 1}, InDoubt: 1, SetAside: 2,
+					Retryable: 2, SuccessRate: 16.7, StartedAt: r.now(), EndedAt: r.now(),
+				},
 				{Pass: 2, Processed: 2, Succeeded: 1, Failed: reel.Failures{Unknown: 1}, Exhausted: 1, SuccessRate: 50, StartedAt: r.now(), EndedAt: r.now()},
 			})
 			r.equal("totals", st.Totals, reel.Totals{Jobs: 6, Succeeded: 2, SetAside: 2, Exhausted: 1, InDoubt: 1, Attempts: 8})

@@ -30,8 +30,10 @@ type room struct {
 const batch = "b" // the batch of most cases
 
 func sup(n int) reel.Supervisor {
-	return reel.Supervisor{ID: fmt.Sprintf("sup-%d", n), Name: fmt.Sprintf("host:%d", n),
-		Process: reel.Process{Host: "host", PID: 1000 + n, Started: int64(n)}}
+	return reel.Supervisor{
+		ID: fmt.Sprintf("sup-%d", n), Name: fmt.Sprintf("host:%d", n),
+		Process: reel.Process{Host: "host", PID: 1000 + n, Started: int64(n)},
+	}
 }
 
 func newRoom(t *testing.T, make Factory) *room {
@@ -154,8 +156,10 @@ func (r *room) start(batch string) int {
 }
 
 func claimant(batch string, supervisor int) reel.Claimant {
-	return reel.Claimant{Batch: batch, Supervisor: sup(supervisor).ID, Worker: supervisor + 1,
-		Process: reel.Process{Host: "host", PID: 2000 + supervisor, Started: 7}}
+	return reel.Claimant{
+		Batch: batch, Supervisor: sup(supervisor).ID, Worker: supervisor + 1,
+		Process: reel.Process{Host: "host", PID: 2000 + supervisor, Started: 7},
+	}
 }
 
 func (r *room) claimAs(supervisor int, batch string) reel.Claim {

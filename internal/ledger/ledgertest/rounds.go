@@ -16,13 +16,12 @@ func roundCases() []testCase {
 			for n := range 3 {
 				for range 4 {
 					all.Go(func() {
-						switch _, _, err := r.Store.Lead(r.ctx, reel.Bid{Batch: batch, Leader: sup(n), Limits: r.limits}); {
-						case err == nil:
-							won.Add(1)
-						default:
+						if _, _, err := r.Store.Lead(r.ctx, reel.Bid{Batch: batch, Leader: sup(n), Limits: r.limits}); err != nil {
 							r.wantErr(err, reel.ErrTaken)
 							taken.Add(1)
+							return
 						}
+						won.Add(1)
 					})
 				}
 			}

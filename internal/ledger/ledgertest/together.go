@@ -5,7 +5,7 @@ import "reelpass/internal/reel"
 // togetherCases are of claims that bring along the end of the job before and the intent of the next.
 func togetherCases() []testCase {
 	// bold is a claimant for whom executing is the irreversible step. It knows every video by its path.
-	bold := func(r *room) reel.Claimant {
+	bold := func() reel.Claimant {
 		c := claimant(batch, 0)
 		c.Recognise = func(j reel.Job) (reel.Fingerprint, bool) { return byHash("sha256:"+j.VideoPath, j.VideoPath), true }
 		return c
@@ -14,7 +14,7 @@ func togetherCases() []testCase {
 		{"a claim may carry the intent: then a dead worker leaves a doubt", func(r *room) {
 			r.add(batch, "1@a")
 			r.start(batch)
-			c, _, err := r.Store.Claim(r.ctx, bold(r))
+			c, _, err := r.Store.Claim(r.ctx, bold())
 			r.must(err)
 			r.equal("intended", c.Intended, true)
 			r.equal("state", r.job(batch, "1").State, reel.Publishing)
@@ -27,10 +27,10 @@ func togetherCases() []testCase {
 			_, err := r.load(batch, post("1@a"), twin, post("3@a"))
 			r.must(err)
 			r.start(batch)
-			c, _, err := r.Store.Claim(r.ctx, bold(r))
+			c, _, err := r.Store.Claim(r.ctx, bold())
 			r.must(err)
 			r.record(c, r.posted(c))
-			c, _, err = r.Store.Claim(r.ctx, bold(r))
+			c, _, err = r.Store.Claim(r.ctx, bold())
 			r.must(err)
 			r.equal("claimed", c.Job.ID, reel.JobID("3"))
 			r.equal("twin", r.job(batch, "2").Reason, reel.ReasonDuplicate)
@@ -39,7 +39,7 @@ func togetherCases() []testCase {
 		{"a video that is not recognised at once has its intent later", func(r *room) {
 			r.add(batch, "1@a")
 			r.start(batch)
-			who := bold(r)
+			who := bold()
 			who.Recognise = func(reel.Job) (reel.Fingerprint, bool) { return reel.Fingerprint{}, false }
 			c, _, err := r.Store.Claim(r.ctx, who)
 			r.must(err)
