@@ -49,9 +49,9 @@ func (l *logs) worker(id int) *slog.Logger {
 	return l.by[id]
 }
 
-// see notes what happens to a worker's job in the worker's log.
+// see notes how a worker's jobs go in the worker's log. Claims and intents are left to the journal.
 func (l *logs) see(e reel.Event) {
-	if e.Worker == 0 {
+	if e.Worker == 0 || e.Kind == reel.EventClaimed || e.Kind == reel.EventIntent {
 		return
 	}
 	args := []any{"batch", e.Batch, "pass", e.Pass, "job", string(e.Job), "account", e.Account, "attempt", e.Attempt}
