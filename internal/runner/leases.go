@@ -193,11 +193,10 @@ func (s *sweeper) settle(ctx context.Context, h reel.Held) error {
 		},
 	}, h.Limits)
 	ending.From = h.State
-	events, err := r.Slots.Record(ctx, c, ending)
+	err := r.jobChange(func() ([]reel.Event, error) { return r.Slots.Record(ctx, c, ending) })
 	if errors.Is(err, reel.ErrLost) {
 		return nil // recorded by its owner after all
 	}
-	r.tell(events...)
 	if err == nil {
 		r.tell(reel.Event{
 			At: r.Clock().UTC(), Kind: reel.EventSettled, Batch: c.Batch, Job: c.Job.ID, Account: c.Job.Account,

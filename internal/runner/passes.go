@@ -63,7 +63,7 @@ func (r *Runner) decide(s reel.Standing) reel.Step { return plan.Next(s, r.Limit
 func (r *Runner) passes(ctx context.Context, term int64) (reel.Result, error) {
 	r.wakeAll() // a pass may be open from an earlier run
 	for {
-		step, events, err := r.Passes.Advance(ctx, r.Batch, term, r.decide)
+		step, err := r.advance(ctx, term)
 		if errors.Is(err, reel.ErrNotYet) {
 			if !r.untilQuiet(ctx) {
 				return reel.NoResult, nil
@@ -73,20 +73,28 @@ func (r *Runner) passes(ctx context.Context, term int64) (reel.Result, error) {
 		if err != nil {
 			return reel.NoResult, fmt.Errorf("close a pass: %w", err)
 		}
-		r.tell(events...)
 		if step.Open == 0 {
 			return step.Result, nil
 		}
 		if !r.wait(ctx, step) {
 			return reel.NoResult, nil
 		}
-		events, err = r.Passes.OpenPass(ctx, r.Batch, term, step.Open)
-		if err != nil {
+		if err := r.passChange(func() ([]reel.Event, error) {
+			return r.Passes.OpenPass(ctx, r.Batch, term, step.Open)
+		}); err != nil {
 			return reel.NoResult, fmt.Errorf("open pass %d: %w", step.Open, err)
 		}
-		r.tell(events...)
 		r.wakeAll()
 	}
+}
+
+// advance closes the open pass, if it is done, and says what comes next.
+func (r *Runner) advance(ctx context.Context, term int64) (step reel.Step, err error) {
+	err = r.passChange(func() (events []reel.Event, err error) {
+		step, events, err = r.Passes.Advance(ctx, r.Batch, term, r.decide)
+		return events, err
+	})
+	return step, err
 }
 
 // untilQuiet waits until every slot here is idle, or a second for what others do. false: the run is stopping.
@@ -128,13 +136,11 @@ func (r *Runner) wait(ctx context.Context, step reel.Step) bool {
 
 // windUp ends a run that was stopped. What ran has been recorded; if that was the last of the batch, it has a result after all.
 func (r *Runner) windUp(term int64) (reel.Result, error) {
-	step, events, err := r.Passes.Advance(context.Background(), r.Batch, term, r.decide)
-	if err == nil {
-		r.tell(events...)
-		if step.Open == 0 {
-			return step.Result, nil
-		}
-	} else if !errors.Is(err, reel.ErrNotYet) {
+	step, err := r.advance(context.Background(), term)
+	if err == nil && step.Open == 0 {
+		return step.Result, nil
+	}
+	if err != nil && !errors.Is(err, reel.ErrNotYet) {
 		return reel.NoResult, err
 	}
 	return reel.Interrupted, r.stepDown(term, "stopped before the batch was done")
@@ -142,10 +148,9 @@ func (r *Runner) windUp(term int64) (reel.Result, error) {
 
 // stepDown lets the next run lead at once. Losing the lead before is no error here.
 func (r *Runner) stepDown(term int64, why string) error {
-	events, err := r.Passes.StepDown(context.Background(), r.Batch, term, why)
+	err := r.passChange(func() ([]reel.Event, error) { return r.Passes.StepDown(context.Background(), r.Batch, term, why) })
 	if errors.Is(err, reel.ErrLost) {
 		return nil
 	}
-	r.tell(events...)
 	return err
 }

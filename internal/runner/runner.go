@@ -108,6 +108,10 @@ type state struct {
 	wake chan struct{} // one token: one idle slot tries to claim again
 	idle chan struct{} // a token when every slot has nothing to do
 
+	// order keeps what is told in the order of the journal: whoever changes a job holds it shared until the change is told, and
+	// whoever opens or closes a pass holds it alone.
+	order sync.RWMutex
+
 	mu      sync.Mutex
 	stopped bool
 	failure error // why the run ends by itself
@@ -155,6 +159,24 @@ func (r *Runner) fail(err error) {
 }
 
 func (r *Runner) slots() int { return r.Workers * r.PerWorker }
+
+// jobChange makes a change of a job and tells it.
+func (r *Runner) jobChange(change func() ([]reel.Event, error)) error {
+	r.state.order.RLock()
+	defer r.state.order.RUnlock()
+	events, err := change()
+	r.tell(events...)
+	return err
+}
+
+// passChange makes a change of the batch's passes and tells it, after all that was told of jobs before it.
+func (r *Runner) passChange(change func() ([]reel.Event, error)) error {
+	r.state.order.Lock()
+	defer r.state.order.Unlock()
+	events, err := change()
+	r.tell(events...)
+	return err
+}
 
 func (r *Runner) tell(events ...reel.Event) {
 	for _, e := range events {

@@ -23,8 +23,7 @@ func (r *Runner) slot(hard context.Context, id int) {
 	}()
 	var done *reel.Ended // the job before, where its end is recorded with the next claim
 	for !r.stopping() {
-		claim, events, err := r.Slots.Claim(hard, r.claimant(id, w, done))
-		r.tell(events...)
+		claim, err := r.claim(hard, r.claimant(id, w, done))
 		idle := errors.Is(err, reel.ErrNothingDue) || errors.Is(err, reel.ErrPaused)
 		if done != nil {
 			if err != nil && !idle { // not taken together: the end alone, which must not be lost
@@ -52,6 +51,14 @@ func (r *Runner) slot(hard context.Context, id int) {
 	if done != nil {
 		r.record(hard, done)
 	}
+}
+
+func (r *Runner) claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, err error) {
+	err = r.jobChange(func() (events []reel.Event, err error) {
+		claim, events, err = r.Slots.Claim(ctx, c)
+		return events, err
+	})
+	return claim, err
 }
 
 func (r *Runner) claimant(id int, w Worker, done *reel.Ended) reel.Claimant {
@@ -207,9 +214,7 @@ func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time) er
 			r.notice("job %s: the video cannot be read to recognise it again, its path stands for it: %v", c.Job.ID, err)
 		}
 		asked = r.Clock()
-		events, err := r.Slots.Intent(ctx, c, fp, r.AllowRepost)
-		r.tell(events...)
-		if err != nil {
+		if err := r.jobChange(func() ([]reel.Event, error) { return r.Slots.Intent(ctx, c, fp, r.AllowRepost) }); err != nil {
 			return err
 		}
 	}
@@ -228,8 +233,7 @@ func (r *Runner) record(ctx context.Context, done *reel.Ended) {
 func (r *Runner) insist(ctx context.Context, c reel.Claim, write func() ([]reel.Event, error)) {
 	var give time.Duration
 	for {
-		events, err := write()
-		r.tell(events...)
+		err := r.jobChange(write)
 		switch {
 		case err == nil:
 			return
