@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -321,108 +319,4 @@ func (s shown) goesOn(ctx context.Context, store *ledger.Store, batch string) fu
 func (s shown) Close() error {
 	s.stop()
 	return s.Console.Close()
-}
-
-// signals turns SIGINT and SIGTERM into the soft and the hard stop.
-type signals struct {
-	hard context.Context
-	end  func() os.Signal // stops watching; the first signal, nil where there was none
-}
-
-// watchSignals calls soft at the first signal and ends the hard context at the second; tell hears of each.
-func watchSignals(soft func(), tell func(n int, sig os.Signal)) signals {
-	hard, cancel := context.WithCancel(context.Background())
-	ch := make(chan os.Signal, 4)
-	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
-	// Whoever read our output may go away (a pager, a broken connection). That must not kill posts half-way: the write fails, the
-	// console notes it and the run goes on. Not Ignore: the publisher's programs would inherit that.
-	gone := make(chan os.Signal, 1)
-	signal.Notify(gone, syscall.SIGPIPE)
-	var wg sync.WaitGroup
-	var first os.Signal
-	wg.Go(func() {
-		n := 0
-		for sig := range ch {
-			if n++; n == 1 {
-				first = sig
-				soft()
-			} else {
-				cancel()
-			}
-			tell(n, sig)
-		}
-	})
-	return signals{hard: hard, end: func() os.Signal {
-		signal.Stop(gone)
-		signal.Stop(ch)
-		close(ch)
-		wg.Wait()
-		cancel()
-		return first
-	}}
-}
-
-func (a *app) workerCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "worker",
-		Short: "lend this machine's workers to a batch that another run leads",
-		Long: `Claims and executes jobs of a batch beside the run that leads it, from the same
-ledger, until the batch is finished. The limits are those of that run. Ctrl-C
-works as in 'reelpass run'. Exit code 0 when the batch is finished, 130 or 143
-when it was stopped before.`,
-		Example: "  reelpass worker --workers 10 --publisher command",
-		Args:    cobra.NoArgs,
-	}
-	f := runFlags(c, "the latest")
-	asJSON := c.Flags().Bool("json", false, "print events, one JSON object a line")
-	verbose := c.Flags().BoolP("verbose", "v", false, "print claims and steps as well")
-	c.RunE = func(c *cobra.Command, _ []string) (err error) {
-		s, err := a.settings(c, f)
-		if err != nil {
-			return err
-		}
-		w, err := a.workshop(s)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, w.close()) }()
-		return a.lend(c, s, w, runView{json: *asJSON, verbose: *verbose})
-	}
-	return c
-}
-
-func (a *app) lend(c *cobra.Command, s config.Settings, w *workshop, v runView) (err error) {
-	ctx := c.Context()
-	store, err := openLedger(ctx, s, true)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	batch, err := batchOf(ctx, c, s, store)
-	if err != nil {
-		return err
-	}
-	st, err := store.Status(ctx, batch)
-	if err != nil {
-		return err
-	}
-	s.RetryUnknown, s.AccountHold = st.Limits.RetryUnknown, st.Limits.AccountHold
-	show := a.show(v)
-	if !v.json {
-		fmt.Fprintf(a.out, "lending %s to batch %s\n", count(s.Workers*s.Slots, "worker", "workers"), console.Clean(batch))
-	}
-	r := w.runner(store, s, batch, show.See)
-	r.Limits = st.Limits
-	sigs := watchSignals(r.Stop, func(_ int, sig os.Signal) {
-		r.Watch(reel.Event{At: a.now().UTC(), Kind: reel.EventStopping, Batch: batch, Text: sig.String()})
-	})
-	err = r.Lend(sigs.hard, func(ctx context.Context) (bool, error) {
-		st, err := store.Status(ctx, batch)
-		r := strings.TrimSpace(string(st.Result))
-		return r != "", err
-	})
-	if first := sigs.end(); first != nil {
-		a.code = exitCode(reel.Interrupted, first)
-	}
-	return errors.Join(err, show.Close())
 }
