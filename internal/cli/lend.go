@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,24 +53,20 @@ func (a *app) lend(c *cobra.Command, s config.Settings, w *workshop, v runView) 
 	if err != nil {
 		return err
 	}
-	st, err := store.Status(ctx, batch)
-	if err != nil {
+	if _, err := store.Status(ctx, batch); err != nil {
 		return err
 	}
-	s.RetryUnknown, s.AccountHold = st.Limits.RetryUnknown, st.Limits.AccountHold
 	show := a.show(v)
 	if !v.json {
 		fmt.Fprintf(a.out, "lending %s to batch %s\n", count(s.Workers*s.Slots, "worker", "workers"), console.Clean(batch))
 	}
 	r := w.runner(store, s, batch, show.See)
-	r.Limits = st.Limits
 	sigs := watchSignals(r.Stop, func(_ int, sig os.Signal) {
 		r.Watch(reel.Event{At: a.now().UTC(), Kind: reel.EventStopping, Batch: batch, Text: sig.String()})
 	})
 	err = r.Lend(sigs.hard, func(ctx context.Context) (bool, error) {
 		st, err := store.Status(ctx, batch)
-		r := strings.TrimSpace(string(st.Result))
-		return r != "", err
+		return st.Result != reel.NoResult, err
 	})
 	if first := sigs.end(); first != nil {
 		a.code = exitCode(reel.Interrupted, first)

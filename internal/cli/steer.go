@@ -44,7 +44,7 @@ next pass tries it again: say it only when you are sure.`,
 			if err != nil {
 				return err
 			}
-			e, err := store.Resolve(ctx, batch, reel.JobID(args[0]), look, func(h reel.Held) reel.Decision { return runner.Absent(h.Claim, h.Limits) })
+			e, err := store.Resolve(ctx, batch, reel.JobID(args[0]), look, func(h reel.Held) reel.Decision { return runner.Absent(h.Claim) })
 			if err != nil {
 				return err
 			}

@@ -80,7 +80,7 @@ func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, e
 			claim, more, err = t.claimJob(b.id, b.pass, owner, c, s.next(b.id))
 			events = append(events, more...)
 		}
-		if claim.LastPass = b.last; claim.Key == 0 {
+		if claim.LastPass, claim.Limits = b.last, b.limits; claim.Key == 0 {
 			nothing = reel.ErrNothingDue
 		}
 		return err

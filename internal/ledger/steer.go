@@ -126,7 +126,8 @@ func (s *Store) Resolve(ctx context.Context, batch string, id reel.JobID, look r
 			WHERE j.id=?`, []any{f.key}, r.dest(&limits, &last)...); err != nil {
 			return err
 		}
-		h := reel.Held{Claim: r.claim(reel.Claimant{Batch: batch}, r.pass), State: f.state, Limits: unmarshal[reel.Limits](limits)}
+		h := reel.Held{Claim: r.claim(reel.Claimant{Batch: batch}, r.pass), State: f.state}
+		h.Claim.Limits = unmarshal[reel.Limits](limits)
 		h.LastPass = last
 		h.Fence, h.Attempt = r.fence, r.tally.Attempts
 		if h.Doubt, err = t.attempt(f.key, h.Attempt); err != nil {

@@ -28,6 +28,7 @@ type batchRow struct {
 	pass, last   int
 	open, paused bool
 	looks        bool // jobs wait for a look
+	limits       reel.Limits
 }
 
 func (t *tx) batch(name string) (*batchRow, error) {
@@ -35,14 +36,19 @@ func (t *tx) batch(name string) (*batchRow, error) {
 		return b, nil
 	}
 	b := new(batchRow)
-	err := t.row(`SELECT id,pass,last_pass,pass_open,paused,EXISTS(SELECT 1 FROM job WHERE batch_id=batch.id AND look_due=1)
-		FROM batch WHERE name=?`, []any{name}, &b.id, &b.pass, &b.last, &b.open, &b.paused, &b.looks)
+	var limits string
+	err := t.row(`SELECT id,pass,last_pass,pass_open,paused,EXISTS(SELECT 1 FROM job WHERE batch_id=batch.id AND look_due=1),limits
+		FROM batch WHERE name=?`, []any{name}, &b.id, &b.pass, &b.last, &b.open, &b.paused, &b.looks, &limits)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("batch %q: %w", name, reel.ErrNotFound)
 	}
 	if err != nil {
 		return nil, err
 	}
+	if limits != t.limitsText { // the same for a whole run
+		t.limitsText, t.limits = limits, unmarshal[reel.Limits](limits)
+	}
+	b.limits = t.limits
 	t.batches[name] = b
 	return b, nil
 }

@@ -26,8 +26,10 @@ type tx struct {
 	events []row
 	seq    int64 // of the last event, 0 while not read
 
-	homes       map[int64]home       // of jobs in flight here
-	supervisors map[string]int64     // ids by uid; they never change
+	homes       map[int64]home   // of jobs in flight here
+	supervisors map[string]int64 // ids by uid; they never change
+	limits      reel.Limits      // of the batch read last, as limitsText says
+	limitsText  string
 	batches     map[string]*batchRow // by name: what claims ask, while only claims and their endings happen
 }
 

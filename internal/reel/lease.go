@@ -47,11 +47,12 @@ type Claim struct {
 	Lease
 	Job      Job
 	Batch    string
-	Pass     int   // the open pass
-	Attempt  int   // number of the attempt that begins, 1-based over all passes
-	LastPass int   // of its round
-	Intended bool  // the intent is recorded with the claim
-	Tally    Tally // what counts against the limits so far, forgiven parts taken off
+	Pass     int    // the open pass
+	Attempt  int    // number of the attempt that begins, 1-based over all passes
+	LastPass int    // of its round
+	Limits   Limits // of the run that leads the batch, or led it last
+	Intended bool   // the intent is recorded with the claim
+	Tally    Tally  // what counts against the limits so far, forgiven parts taken off
 	Worker   int
 	// Lookup says that the job is in doubt and must be looked up, not executed. Doubt is the attempt in question.
 	Lookup bool
@@ -66,7 +67,6 @@ type Held struct {
 	WorkerProc Process // zero where none was recorded
 	Until      time.Time
 	ClaimedAt  time.Time
-	Limits     Limits // of the batch's last run
 }
 
 // Leadership says who opens and closes the passes of a batch. Term grows with each change of leader.

@@ -127,7 +127,7 @@ func TestALostLeaseKillsItsWorker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &shelf{claims: []reel.Claim{{Lease: lease, Attempt: 1, Pass: 1}}, renew: c.renew, held: func() []reel.Held { return nil }, finished: make(chan struct{})}
+				s := &shelf{claims: []reel.Claim{{Lease: lease, Attempt: 1, Pass: 1, Limits: reel.DefaultLimits()}}, renew: c.renew, held: func() []reel.Held { return nil }, finished: make(chan struct{})}
 				start := time.Now()
 				var died time.Duration
 				r := s.runner(stuck{share: true, killed: func() { died = time.Since(start); close(s.finished) }}, noProcesses{})
@@ -149,7 +149,7 @@ func TestARenewedLeaseIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lease := reel.Lease{Key: 1, Fence: 7}
 		renewals := 0
-		s := &shelf{claims: []reel.Claim{{Lease: lease, Attempt: 1, Pass: 1}}, held: func() []reel.Held { return nil }, finished: make(chan struct{})}
+		s := &shelf{claims: []reel.Claim{{Lease: lease, Attempt: 1, Pass: 1, Limits: reel.DefaultLimits()}}, held: func() []reel.Held { return nil }, finished: make(chan struct{})}
 		var r *runner.Runner
 		s.renew = func() ([]reel.Lease, error) {
 			if renewals++; renewals == 60 { // ten minutes: a job may be longer than any lease
@@ -188,8 +188,7 @@ func TestSweep(t *testing.T) {
 	other := reel.Supervisor{ID: "other", Name: "other", Process: reel.Process{Host: "here", PID: 9}}
 	held := func(until time.Time, state reel.State) []reel.Held {
 		return []reel.Held{{
-			Claim: reel.Claim{Lease: reel.Lease{Key: 5, Fence: 2}, Pass: 1, Attempt: 1}, State: state, Supervisor: other,
-			Until: until, Limits: reel.DefaultLimits(),
+			Claim: reel.Claim{Lease: reel.Lease{Key: 5, Fence: 2}, Pass: 1, Attempt: 1, Limits: reel.DefaultLimits()}, State: state, Supervisor: other, Until: until,
 		}}
 	}
 	run := func(t *testing.T, lives bool, limit time.Duration, h func(start time.Time) []reel.Held) *shelf {

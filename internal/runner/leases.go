@@ -191,7 +191,7 @@ func (s *sweeper) settle(ctx context.Context, h reel.Held) error {
 			Source: reel.SourceWorker, Code: reel.CodeWorkerLost, ShareBegun: begun,
 			Text: "the supervisor " + h.Supervisor.Name + " ended while its worker had the job",
 		},
-	}, h.Limits)
+	})
 	ending.From = h.State
 	err := r.jobChange(func() ([]reel.Event, error) { return r.Slots.Record(ctx, c, ending) })
 	if errors.Is(err, reel.ErrLost) {

@@ -390,3 +390,30 @@ func TestWaitsCountDownAndEndWithAStop(t *testing.T) {
 		t.Errorf("a cancelled wait started or left open a pass: %+v", st.Passes)
 	}
 }
+
+// A machine that lends its workers decides by the limits of the run that leads, which may begin after it.
+func TestLentWorkersKeepTheLeadersLimits(t *testing.T) {
+	b := newBench(t, jobs(1, own), map[reel.JobID][]string{"job-0": {"infra: x"}})
+	lender := b.runner("lender", 1, reel.Limits{})
+	done := make(chan error, 1)
+	tried := func(context.Context) (bool, error) { return b.status(t).Totals.Attempts == 1, nil }
+	go func() { done <- lender.Lend(context.Background(), tried) }()
+	ctx := context.Background()
+	leader := reel.Supervisor{ID: "leader", Name: "leader", Process: reel.Process{Host: "here", PID: 7}}
+	if err := b.store.Enlist(leader); err != nil {
+		t.Fatal(err)
+	}
+	round, _, err := b.store.Lead(ctx, reel.Bid{Batch: "b", Leader: leader, Limits: fast()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.store.OpenPass(ctx, "b", round.Term, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if r := b.records(t)["job-0"]; r.State != reel.Failed || r.DuePass != 2 {
+		t.Errorf("%s/%s, due in pass %d", r.State, r.Reason, r.DuePass)
+	}
+}

@@ -188,15 +188,15 @@ func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim) *reel.Ende
 		attempt.Outcome, attempt.Evidence = reel.OutcomeSucceeded, reel.Evidence{}
 		return &reel.Ended{Claim: c, Ending: reel.Ending{Attempt: attempt, Decision: plan.Posted()}}
 	}
-	return &reel.Ended{Claim: c, Ending: r.judge(c, attempt, r.Limits)}
+	return &reel.Ended{Claim: c, Ending: r.judge(c, attempt)}
 }
 
 // judge turns evidence into a verdict and a decision.
-func (r *Runner) judge(c reel.Claim, a reel.Attempt, l reel.Limits) reel.Ending {
+func (r *Runner) judge(c reel.Claim, a reel.Attempt) reel.Ending {
 	a.Verdict = r.Judge(a.Evidence)
 	d := plan.After(plan.Try{
 		Tally: c.Tally, Pass: c.Pass, LastPass: c.LastPass, MaxAttempts: c.Job.MaxAttempts, ShareBegun: a.ShareBegun,
-	}, a.Verdict, l)
+	}, a.Verdict, c.Limits)
 	a.Outcome = reel.OutcomeFailed
 	if d.State == reel.InDoubt {
 		a.Outcome = reel.OutcomeInDoubt
@@ -266,20 +266,20 @@ func (r *Runner) look(ctx context.Context, w Worker, c reel.Claim) {
 		}
 		return
 	}
-	d := Absent(c, r.Limits)
+	d := Absent(c)
 	r.insist(ctx, c, func() ([]reel.Event, error) { return r.Slots.RecordLook(ctx, c, look, d) })
 }
 
 // Absent decides what becomes of an in-doubt job that turned out not to be posted: its doubtful attempt was a failure
 // before the share, of the kind its evidence says.
-func Absent(c reel.Claim, l reel.Limits) reel.Decision {
+func Absent(c reel.Claim) reel.Decision {
 	before := c.Tally
 	before.Attempts-- // the doubtful attempt is counted already
 	v := c.Doubt.Verdict
 	if v.Category == "" {
 		v.Category = reel.Unknown
 	}
-	d := plan.After(plan.Try{Tally: before, Pass: c.Pass, LastPass: c.LastPass, MaxAttempts: c.Job.MaxAttempts}, v, l)
+	d := plan.After(plan.Try{Tally: before, Pass: c.Pass, LastPass: c.LastPass, MaxAttempts: c.Job.MaxAttempts}, v, c.Limits)
 	d.Hold = false // placed when the doubt began, where it had to be
 	return d
 }
