@@ -3,6 +3,7 @@ package ledger
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +17,9 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv("LEDGER_TEST_ROLE") {
 	case "":
+		if err := flag.Set("rapid.checks", modelRuns); err != nil { // -rapid.checks on the command line goes over it
+			panic(err)
+		}
 		os.Exit(m.Run())
 	case "hold": // open the ledger, and wait for the kill
 		s, err := Open(context.Background(), os.Getenv("LEDGER_TEST_PATH"), Options{})

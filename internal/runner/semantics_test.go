@@ -98,9 +98,9 @@ func model(ids []reel.JobID, script map[reel.JobID][]string, l reel.Limits) (map
 
 // TestSemantics compares whole runs with the model. REELPASS_SCENARIOS sets another number of scenarios.
 func TestSemantics(t *testing.T) {
-	n := 2000
+	n := scenarios
 	if testing.Short() {
-		n = 200
+		n = 100
 	}
 	if v, err := strconv.Atoi(os.Getenv("REELPASS_SCENARIOS")); err == nil {
 		n = v
