@@ -156,7 +156,8 @@ func TestOneJobOfAnAccountAtATime(t *testing.T) {
 	b := newBench(t, jobs(60, func(i int) string { return fmt.Sprintf("acc-%d", i%3) }), nil)
 	w := watchful{inHand: map[string]*atomic.Int32{"acc-0": {}, "acc-1": {}, "acc-2": {}}, worst: &atomic.Int32{}}
 	r := b.runner("one", 16, fast())
-	r.NewWorker = func(int) runner.Worker { w.scripted = scripted{script: b.script, posts: b.posts}; return w }
+	w.scripted = scripted{script: b.script, posts: b.posts}
+	r.NewWorker = func(int) runner.Worker { return w }
 	if res, err := r.Lead(context.Background()); err != nil || res != reel.AllComplete {
 		t.Fatal(res, err)
 	}

@@ -109,10 +109,11 @@ func (a *actor) errors() string {
 	return string(bytes.TrimSpace(text))
 }
 
-// leads says that the run has said that it leads the batch.
+// leads says that the run has said that it leads the batch, and not yet that it is done with it.
 func (a *actor) leads() bool {
 	text, err := os.ReadFile(a.stdout)
-	return err == nil && bytes.Contains(text, []byte(`"event":"run_started"`))
+	said := func(kind string) bool { return bytes.Contains(text, []byte(`"event":"`+kind+`"`)) }
+	return err == nil && said("run_started") && !said("finished") && !said("interrupted")
 }
 
 // await waits for the end of an actor, and takes one that never ends for a fault of its own.

@@ -230,8 +230,7 @@ func (r *round) second(t *testing.T, s *stage) {
 	defer timer.Stop()
 	select {
 	case <-b.done:
-		alive := !s.main.over()
-		if led && alive && !b.refused() {
+		if led && s.main.leads() && !s.main.over() && !b.refused() {
 			r.problem("a second run was not refused while %s led: %s ended with %d: %s", s.main.name, b.name, b.code(), head(b.errors()))
 		}
 		r.ended(b)
