@@ -116,6 +116,17 @@ func (a *actor) leads() bool {
 	return err == nil && said("run_started") && !said("finished") && !said("interrupted")
 }
 
+// stillLeads says that the run goes on leading. What it said last may have been on its way, so it is given a moment.
+func (a *actor) stillLeads() bool {
+	for range 10 {
+		if !a.leads() || a.over() {
+			return false
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	return true
+}
+
 // await waits for the end of an actor, and takes one that never ends for a fault of its own.
 func (r *round) await(a *actor, d time.Duration) bool {
 	timer := time.NewTimer(d)

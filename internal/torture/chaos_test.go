@@ -230,7 +230,7 @@ func (r *round) second(t *testing.T, s *stage) {
 	defer timer.Stop()
 	select {
 	case <-b.done:
-		if led && s.main.leads() && !s.main.over() && !b.refused() {
+		if led && !b.refused() && s.main.stillLeads() {
 			r.problem("a second run was not refused while %s led: %s ended with %d: %s", s.main.name, b.name, b.code(), head(b.errors()))
 		}
 		r.ended(b)
