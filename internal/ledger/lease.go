@@ -61,7 +61,7 @@ func (s *Store) Held(ctx context.Context, notOf string) ([]reel.Held, error) {
 		if h.Lookup {
 			h.Attempt = r.tally.Attempts // the doubtful one, not one to come
 		}
-		h.Claim.Limits = unmarshal[reel.Limits](limits)
+		h.Limits = unmarshal[reel.Limits](limits)
 		h.LastPass = last
 		h.WorkerProc.Host = h.Supervisor.Process.Host
 		all = append(all, h)

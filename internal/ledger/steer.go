@@ -127,7 +127,7 @@ func (s *Store) Resolve(ctx context.Context, batch string, id reel.JobID, look r
 			return err
 		}
 		h := reel.Held{Claim: r.claim(reel.Claimant{Batch: batch}, r.pass), State: f.state}
-		h.Claim.Limits = unmarshal[reel.Limits](limits)
+		h.Limits = unmarshal[reel.Limits](limits)
 		h.LastPass = last
 		h.Fence, h.Attempt = r.fence, r.tally.Attempts
 		if h.Doubt, err = t.attempt(f.key, h.Attempt); err != nil {
