@@ -23,6 +23,7 @@ func (r *Runner) slot(hard context.Context, id int) {
 	}()
 	var done *reel.Ended // the job before, where its end is recorded with the next claim
 	for !r.stopping() {
+		asked := r.Clock()
 		claim, err := r.claim(hard, r.claimant(id, w, done))
 		idle := errors.Is(err, reel.ErrNothingDue) || errors.Is(err, reel.ErrPaused)
 		if done != nil {
@@ -46,7 +47,7 @@ func (r *Runner) slot(hard context.Context, id int) {
 			return
 		}
 		r.brake(false)
-		done = r.execute(hard, w, claim)
+		done = r.execute(hard, w, claim, asked)
 	}
 	if done != nil {
 		r.record(hard, done)
@@ -117,8 +118,8 @@ func (r *Runner) sleep() bool {
 	}
 }
 
-// execute carries one claim out. It records what came of it, or returns that where it is to be recorded with the next claim.
-func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim) *reel.Ended {
+// execute carries out one claim, which was asked for at the given time. It records what came of it, or returns that where it is to be recorded with the next claim.
+func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim, asked time.Time) *reel.Ended {
 	ctx, cancel := context.WithCancelCause(hard)
 	defer cancel(nil)
 	r.state.mu.Lock()
@@ -134,7 +135,7 @@ func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim) *reel.End
 		r.wakeOne()
 		return nil
 	}
-	done := r.publish(ctx, w, c)
+	done := r.publish(ctx, w, c, asked)
 	if done != nil && r.Immediate && ctx.Err() == nil {
 		return done
 	}
@@ -153,12 +154,12 @@ func assignment(c reel.Claim) reel.Assignment {
 }
 
 // publish has the worker execute the job, and decides what becomes of it. nil: there is nothing to record.
-func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim) *reel.Ended {
-	started := r.Clock() // with its monotonic part: it bounds the go as well
-	duplicate := false   // refused at the intent, and set aside with it
+func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim, asked time.Time) *reel.Ended {
+	started := r.Clock()
+	duplicate := false // refused at the intent, and set aside with it
 	desk := reel.Desk{
 		Share: func(ctx context.Context) bool {
-			err := r.intent(ctx, c, started)
+			err := r.intent(ctx, c, asked)
 			duplicate = errors.Is(err, reel.ErrDuplicate)
 			if err != nil && !duplicate {
 				r.notice("job %s: no go for the share: %v", c.Job.ID, err)
@@ -178,7 +179,7 @@ func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim) *reel.Ende
 		return nil
 	}
 	if errors.Is(context.Cause(ctx), errLeaseLost) {
-		rep.Evidence.Code = reel.CodeLeaseLost // tried all the same: whoever settled the lease has been quicker, or nobody has
+		rep.Evidence.Source, rep.Evidence.Code = reel.SourceWorker, reel.CodeLeaseLost // tried all the same: whoever settled the lease has been quicker, or nobody has
 	}
 	attempt := reel.Attempt{
 		Number: c.Attempt, Pass: c.Pass, Worker: c.Worker, Host: r.Supervisor.Name, StartedAt: started, EndedAt: r.Clock(),
