@@ -99,7 +99,9 @@ func (w *writer) flush() {
 			group[0].err = err
 		} else if err != nil {
 			for i, c := range group {
-				c.err = w.run(group[i : i+1])
+				if err := w.run(group[i : i+1]); err != nil { // else its own answer stands, which may be a refusal
+					c.err = err
+				}
 			}
 		}
 		for _, c := range group {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"reelpass/internal/reel"
 )
 
 // grouped queues changes while somebody has the turn, so that all of them come into one group, and returns their answers.
@@ -62,8 +64,12 @@ func TestBadChangeStandsAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := mustOpen(t, filepath.Join(t.TempDir(), "l.db"))
-			errs := grouped(t, s, add("one"), add("two"), bad, add("three"))
-			for i, err := range errs {
+			refusal := func(*tx) error { return reel.ErrLost } // its answer must not be lost where the group is tried again
+			errs := grouped(t, s, add("one"), add("two"), bad, add("three"), refusal)
+			if !errors.Is(errs[4], reel.ErrLost) {
+				t.Errorf("the refused change was told %v", errs[4])
+			}
+			for i, err := range errs[:4] {
 				if i == 2 && err == nil || i != 2 && err != nil {
 					t.Errorf("change %d: %v", i, err)
 				}
