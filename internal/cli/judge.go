@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,8 +110,13 @@ func parseMessage(line []byte) (message, error) {
 		Source reel.Source `json:"source"`
 		Code   any         `json:"code"`
 	}
-	if err := json.Unmarshal(line, &raw); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(line))
+	dec.UseNumber() // ids are compared by others: none may change
+	if err := dec.Decode(&raw); err != nil {
 		return message{}, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return message{}, errors.New("something follows the object")
 	}
 	if raw.Text == nil {
 		return message{}, errors.New(`there is no "text"`)
@@ -119,14 +125,10 @@ func parseMessage(line []byte) (message, error) {
 }
 
 func plain(v any) string {
-	switch v := v.(type) {
-	case nil:
+	if v == nil {
 		return ""
-	case float64:
-		return fmt.Sprintf("%.0f", v)
-	default:
-		return fmt.Sprint(v)
 	}
+	return fmt.Sprint(v)
 }
 
 func dash(s string) string {

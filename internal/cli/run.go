@@ -167,8 +167,12 @@ func (a *app) run(c *cobra.Command, s config.Settings, file string, v runView) (
 	})
 	result, err := r.Lead(signals.hard)
 	first := signals.end()
-	if err = errors.Join(err, show.Close()); err != nil {
-		return err
+	shut := show.Close()
+	if err != nil {
+		return errors.Join(err, shut)
+	}
+	if shut != nil { // whoever read our output went away; what was to be done is done
+		fmt.Fprintln(a.err, "reelpass: "+shut.Error()+"; the run itself was carried through")
 	}
 	a.code = exitCode(result, first)
 	a.advise(result, store, batch)

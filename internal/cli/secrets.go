@@ -1,6 +1,9 @@
 package cli
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // secretsOf are the values of environment variables whose names say that they are secret. They are masked wherever a
 // publisher's words are kept, beside what looks like a secret by itself.
@@ -9,10 +12,12 @@ func secretsOf(environ []string) []string {
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
 		name = strings.ToUpper(name)
-		for _, word := range []string{"TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "CREDENTIAL"} {
-			if strings.Contains(name, word) && len(value) >= minSecret {
-				values = append(values, value)
-				break
+		if !secret(name) {
+			continue
+		}
+		for _, part := range append([]string{value}, strings.Split(value, "\n")...) { // programs print line by line
+			if len(part) >= minSecret {
+				values = append(values, part)
 			}
 		}
 	}
@@ -21,3 +26,11 @@ func secretsOf(environ []string) []string {
 
 // minSecret is how long a value must be to be masked: shorter ones would blacken ordinary words.
 const minSecret = 6
+
+// secret says that a variable's name tells of a secret.
+func secret(name string) bool {
+	holds := func(word string) bool { return strings.Contains(name, word) }
+	ends := func(word string) bool { return strings.HasSuffix(name, word) }
+	return slices.ContainsFunc([]string{"TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "CREDENTIAL", "COOKIE"}, holds) ||
+		slices.ContainsFunc([]string{"_PASS", "_PW", "_PWD", "_KEY", "_AUTH", "_PROXY"}, ends) && name != "OLD_PWD"
+}

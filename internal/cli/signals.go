@@ -19,6 +19,9 @@ func watchSignals(soft func(), tell func(n int, sig os.Signal)) signals {
 	hard, cancel := context.WithCancel(context.Background())
 	ch := make(chan os.Signal, 4)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // a terminal that closes must not leave every running post in doubt; nohup stays nohup
+		signal.Notify(ch, syscall.SIGHUP)
+	}
 	// Whoever read our output may go away (a pager, a broken connection). That must not kill posts half-way: the write fails, the
 	// console notes it and the run goes on. Not Ignore: the publisher's programs would inherit that.
 	gone := make(chan os.Signal, 1)

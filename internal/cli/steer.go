@@ -35,7 +35,7 @@ next pass tries it again: say it only when you are sure.`,
 		}
 		look := reel.Look{Finding: reel.Absent, By: a.person()}
 		if *posted {
-			look.Finding, look.Receipt = reel.Found, reel.Receipt{ID: *id, URL: *url}
+			look.Finding, look.Receipt = reel.Found, reel.Receipt{ID: reel.Scrub(*id), URL: reel.Scrub(*url)}
 		} else if *url != "" || *id != "" {
 			return usage("--url and --id go with --posted")
 		}

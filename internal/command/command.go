@@ -65,7 +65,7 @@ func (w *Worker) Close() error {
 //
 // With the exit protocol the desk is asked for the go before the program starts, because nobody can tell when in its life
 // it shares. Then exit 0 means posted. Any other code is the program's word that nothing was posted (docs say so to its
-// author), save 129 to 159: so a shell tells that what it ran was killed by a signal, and that leaves a doubt, as does the
+// author), save those that tell of a kill inside of it (killedInside): that leaves a doubt, as does the
 // program's own death by a signal or by the timeout, and anything of it that cannot be killed.
 func (w *Worker) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) reel.Report {
 	if w.client != nil {
@@ -110,7 +110,7 @@ func (w *Worker) judge(r result) reel.Report {
 			text = r.exit.Text
 		}
 		return reel.Report{Evidence: reel.Evidence{
-			Source: reel.SourceExit, Code: itoa(r.exit.Code), Text: text, ShareBegun: shellSignal(r.exit.Code) || r.survivors != nil,
+			Source: reel.SourceExit, Code: itoa(r.exit.Code), Text: text, ShareBegun: killedInside(r.exit.Code) || r.survivors != nil,
 		}}
 	}
 	code, text := reel.CodeWorkerLost, "program ended: "+r.exit.Text
@@ -129,8 +129,11 @@ func (w *Worker) judge(r result) reel.Report {
 	return rep
 }
 
-// shellSignal says that an exit code is a shell's way to tell that its last command was killed by a signal.
-func shellSignal(code int) bool { return code > 128 && code < 160 }
+// killedInside says that an exit code tells of a program that was killed inside of what we ran: as a shell tells it (128 + the
+// signal), as Python's subprocess does (256 - the signal), or as timeout(1) does (124). 255 is an ordinary failure of too many.
+func killedInside(code int) bool {
+	return code == 124 || code > 128 && code < 160 || code > 224 && code < 255
+}
 
 func failed(code, text string) reel.Report {
 	return reel.Report{Evidence: reel.Evidence{Source: reel.SourceWorker, Code: code, Text: text}}

@@ -9,9 +9,14 @@ import (
 	"reelpass/internal/worker"
 )
 
-// crashed is how interpreters say that a script came to grief, which they all do with exit code 1. A look that crashed
-// has not seen that the post is absent, and taking it for that would post twice.
-var crashed = regexp.MustCompile(`(?m)^Traceback \(most recent call last\)|^[A-Z]\w+Error: |^Exception in thread|^\s+at .+:\d+:\d+\)?$|^.+:\d+:in .+\(\w*Error\)|^Uncaught `)
+// crashed is how programs say that they came to grief, which most do with exit code 1. A look that crashed has not seen that the
+// post is absent, and taking it for that would post twice.
+var crashed = regexp.MustCompile(`(?m)^Traceback \(most recent call last\)|^\s+File "[^"]+", line \d+|` +
+	`^(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Timeout|Exit|Interrupt)\b|^(?i:fatal|panic):|^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d |` +
+	`^Node\.js v\d|^Exception in thread|^\s+at .+:\d+:\d+\)?$|^.+:\d+:in .+\(\w*Error\)|Uncaught `)
+
+// crashShown is how much of stderr is looked through for a crash: a traceback may be long.
+const crashShown = 8 << 10
 
 // Find looks whether the assignment's post, made at or after since, is there: it runs the find program, whose exit code 0
 // means found and 1 absent. Everything else means that nobody can tell, and so does a 1 whose stderr shows an interpreter's
@@ -37,7 +42,7 @@ func (w *Worker) Find(ctx context.Context, a reel.Assignment, since time.Time) r
 	switch {
 	case r.exit.Code == 0:
 		return reel.Look{Finding: reel.Found, Receipt: w.receipt(r.stdout.LastLine())}
-	case r.exit.Code == 1 && r.survivors == nil && !crashed.MatchString(tail):
+	case r.exit.Code == 1 && r.survivors == nil && !crashed.MatchString(r.stderr.Last(crashShown)):
 		return reel.Look{Finding: reel.Absent}
 	}
 	why := "find command ended: " + r.exit.Text

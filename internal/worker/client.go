@@ -186,7 +186,7 @@ func (c *Client) pause(ctx context.Context) bool {
 }
 
 func (c *Client) noise(line []byte) {
-	if text := Clean(string(line[:min(len(line), lineKept)]), lineKept, c.opt.Secrets...); text != "" {
+	if text := Clean(string(line[:min(len(line), 2*lineKept)]), lineKept, c.opt.Secrets...); text != "" {
 		c.opt.Log.Info("worker stdout", "line", text)
 	}
 }

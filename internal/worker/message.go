@@ -96,10 +96,40 @@ func decodeAnswer(line []byte) (m answer, ok bool, err error) {
 	default:
 		return answer{}, false, nil
 	}
-	if err := json.Unmarshal(line, &m); err != nil {
+	var wire struct {
+		answer
+		Receipt *struct{ ID, URL word } `json:"receipt"`
+		// Evidence shadows the embedded one, for the sake of its code.
+		Evidence *struct {
+			reel.Evidence
+			Code word `json:"code"`
+		} `json:"evidence"`
+	}
+	if err := json.Unmarshal(line, &wire); err != nil {
 		return answer{Type: head.Type}, true, fmt.Errorf("message %s: %w", head.Type, err)
 	}
+	m = wire.answer
+	if wire.Receipt != nil {
+		m.Receipt = &reel.Receipt{ID: string(wire.Receipt.ID), URL: string(wire.Receipt.URL)}
+	}
+	if wire.Evidence != nil {
+		e := wire.Evidence.Evidence
+		e.Code = string(wire.Evidence.Code)
+		m.Evidence = &e
+	}
 	return m, true, nil
+}
+
+// word is a text that a worker may write as a number: identifiers and codes often are, and too large for a float.
+type word string
+
+// UnmarshalJSON reads either.
+func (w *word) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && (data[0] == '-' || data[0] >= '0' && data[0] <= '9') {
+		*w = word(data)
+		return nil
+	}
+	return json.Unmarshal(data, (*string)(w))
 }
 
 // decodeRequest reads a supervisor's line; ok is false for what is none of ours, an error for a broken one.

@@ -143,9 +143,11 @@ func (c *Client) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) re
 			continue
 		}
 		rep := p.report(e)
-		if e.done && rep.Evidence.ShareBegun && c.ses == s {
-			s.kill() // a doubt is looked up: nothing of the worker may act any more
-			c.ses = nil
+		if e.done && rep.Evidence.ShareBegun {
+			s.kill() // a doubt is looked up: nothing of the worker may act any more, also not what left its group
+			if c.ses == s {
+				c.ses = nil
+			}
 		}
 		return rep
 	}

@@ -59,7 +59,7 @@ func (t *Tail) Write(p []byte) (int, error) {
 	}
 	for rest := p; len(rest) > 0; {
 		line, after, whole := bytes.Cut(rest, []byte("\n"))
-		t.line = append(t.line, line[:min(len(line), max(0, lineKept-len(t.line)))]...)
+		t.line = append(t.line, line[:min(len(line), max(0, 2*lineKept-len(t.line)))]...)
 		if whole {
 			t.flush()
 		}
