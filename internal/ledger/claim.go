@@ -134,7 +134,7 @@ func (t *tx) claimJob(batch int64, pass int, owner int64, c reel.Claimant, turn 
 			EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
 			FROM job j JOIN account a ON a.id=j.account_id
 			WHERE j.batch_id=? AND j.due_pass=? AND j.state IN ('pending','failed') AND j.account_id>? AND j.account_id<=?
-			AND (j.publish_at IS NULL OR j.publish_at<=?)
+			AND (j.publish_at IS NULL OR j.publish_at<=? OR EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL))
 			ORDER BY j.account_id, j.id LIMIT 1`, []any{batch, pass, from, to, ms(t.now)}, r.dest(&busy, &held)...)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):

@@ -160,6 +160,12 @@ func (im *importer) add(p reel.Post, rep *ImportReport) error {
 			im.batch, string(p.ID), acc, p.VideoPath, p.Caption, orNull(p.PublishAt), p.MaxAttempts, im.due)
 		return im.counted(p, acc, n, reel.Pending, rep, err)
 	}
+	if past.State == reel.Succeeded || past.State == reel.InDoubt {
+		if told, err := im.catchUp(p, acc); told || err != nil {
+			rep.Known++
+			return err
+		}
+	}
 	n, err := im.t.exec(`INSERT INTO job(batch_id,job_id,account_id,video_path,caption,publish_at,max_attempts,due_pass,state,
 		reason,worker,look_due,attempts,f_account,f_content,f_infra,f_unknown,error,category,type,rule,claimed_at,
 		completed_at) VALUES(?,?,?,?,?,?,?,?,?,?,?,0,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(batch_id,job_id) DO NOTHING`,
@@ -172,6 +178,23 @@ func (im *importer) add(p reel.Post, rep *ImportReport) error {
 	}
 	im.attempts += past.Tally.Attempts
 	return im.history(p, acc)
+}
+
+// catchUp lets a job that was imported before, and never touched, learn that it is or may be posted: else it would be posted again.
+func (im *importer) catchUp(p reel.Post, acc int64) (bool, error) {
+	past := p.Past
+	n, err := im.t.exec(`UPDATE job SET state=?,reason=?,worker=?,attempts=?,f_account=?,f_content=?,f_infra=?,f_unknown=?,error=?,
+		category=?,type=?,rule=?,claimed_at=?,completed_at=? WHERE batch_id=? AND job_id=? AND account_id=? AND video_path=?
+		AND state='pending' AND fence=0 AND attempts=0`, string(past.State), string(past.Reason), past.Worker, past.Tally.Attempts,
+		past.Tally.Account, past.Tally.Content, past.Tally.Infrastructure, past.Tally.Unknown, past.Evidence.Text,
+		string(past.Verdict.Category), past.Verdict.Type, past.Verdict.Rule, orNull(past.ClaimedAt), orNull(past.CompletedAt),
+		im.batch, string(p.ID), acc, p.VideoPath)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	im.t.moved(im.batch, reel.Pending, past.State, 1)
+	im.attempts += past.Tally.Attempts
+	return true, im.history(p, acc)
 }
 
 // counted books a row that was inserted, or compares one that was already there.

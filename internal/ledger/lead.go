@@ -271,7 +271,7 @@ func (t *tx) closePass(id int64, round reel.Round, step reel.Step, events *[]ree
 	}
 	stats, err := scanPass(s.QueryRow(id, round.Pass))
 	if err != nil {
-		return err
+		return t.fail(err)
 	}
 	*events = append(*events, reel.Event{Kind: reel.EventPassClosed, Batch: round.Batch, Pass: round.Pass, Stats: &stats, Text: step.Why})
 	return t.journal(id, 0, &(*events)[len(*events)-1])

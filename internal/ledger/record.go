@@ -44,7 +44,7 @@ func (t *tx) attempt(job int64, number int) (reel.Attempt, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return reel.Attempt{Number: number}, nil // an in-doubt job of an earlier orchestrator
 	}
-	return a, err
+	return a, t.fail(err)
 }
 
 // Record ends an attempt: its evidence, its verdict and what becomes of the job, in one transaction. reel.ErrLost when the

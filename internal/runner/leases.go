@@ -117,6 +117,8 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	still := map[reel.Lease]sighting{}
 	over := map[reel.Lease]time.Time{} // leases that nobody holds any more, with the end that they had
 	settled := map[string]bool{}       // supervisors whose processes are known to be dead
+	failed := map[string]bool{}        // supervisors of which something lives on
+	var errs []error                   // one that cannot be killed must not keep the others from being settled
 	for _, h := range held {
 		sight, ok := s.seen[h.Lease]
 		if !ok || !sight.until.Equal(h.Until) {
@@ -132,30 +134,37 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		if settled[h.Supervisor.ID] {
 			continue
 		}
+		if failed[h.Supervisor.ID] {
+			delete(over, h.Lease)
+			continue
+		}
 		if err := s.certainlyDead(ctx, h, settled); err != nil {
-			return err
+			errs = append(errs, err)
+			failed[h.Supervisor.ID] = true
+			delete(over, h.Lease)
 		}
 	}
 	s.seen = still
 	if len(over) == 0 {
-		return nil
+		return errors.Join(errs...)
 	}
 	if held, err = s.r.Leases.Held(ctx, s.r.Supervisor.ID); err != nil {
-		return err
+		return errors.Join(append(errs, err)...)
 	}
 	for _, h := range held {
 		until, ok := over[h.Lease]
 		if !settled[h.Supervisor.ID] && (!ok || !until.Equal(h.Until)) {
 			continue // renewed meanwhile, or a living one's
 		}
-		if err := s.certainlyDead(ctx, h, settled); err != nil {
-			return err
+		err := s.certainlyDead(ctx, h, settled)
+		if err == nil {
+			err = s.settle(ctx, h)
 		}
-		if err := s.settle(ctx, h); err != nil {
-			return err
+		if err != nil {
+			errs = append(errs, err)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (s *sweeper) certainlyDead(ctx context.Context, h reel.Held, settled map[string]bool) error {
@@ -193,6 +202,7 @@ func (s *sweeper) settle(ctx context.Context, h reel.Held) error {
 		},
 	})
 	ending.From = h.State
+	ending.Look = ending.Look && r.Processes.Here(h.Supervisor.Process) // elsewhere its worker may still act: not yet
 	err := r.jobChange(func() ([]reel.Event, error) { return r.Slots.Record(ctx, c, ending) })
 	if errors.Is(err, reel.ErrLost) {
 		return nil // recorded by its owner after all

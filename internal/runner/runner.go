@@ -208,8 +208,8 @@ func (r *Runner) Lead(ctx context.Context) (reel.Result, error) {
 	if hardStopped(ctx, err) {
 		return reel.Interrupted, r.stepDown(term, "stopped before it had begun")
 	}
-	if err != nil {
-		return "", errors.Join(err, r.stepDown(term, err.Error()))
+	if err != nil { // it is tried again every few seconds; this batch may have nothing to do with it
+		r.notice("dead workers could not be settled: %v", err)
 	}
 	var result reel.Result
 	err = r.serve(ctx, keeper, func(ctx context.Context) (err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"reelpass/internal/plan"
@@ -211,8 +212,11 @@ func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time) er
 	asked := claimed
 	if !c.Intended {
 		fp, err := r.state.videos.of(c.Job.VideoPath)
-		if err != nil {
-			r.notice("job %s: the video cannot be read to recognise it again, its path stands for it: %v", c.Job.ID, err)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			r.notice("job %s: the video may not be read to recognise it again, its path stands for it: %v", c.Job.ID, err)
+		case err != nil: // a passing trouble must not make the same video another one
+			return fmt.Errorf("recognise the video: %w", err)
 		}
 		asked = r.Clock()
 		if err := r.jobChange(func() ([]reel.Event, error) { return r.Slots.Intent(ctx, c, fp, r.AllowRepost) }); err != nil {
@@ -262,9 +266,7 @@ func (r *Runner) insist(ctx context.Context, c reel.Claim, write func() ([]reel.
 func (r *Runner) look(ctx context.Context, w Worker, c reel.Claim) {
 	look := w.Find(ctx, assignment(c), c.Doubt.StartedAt)
 	if ctx.Err() != nil {
-		if err := r.Leases.Release(context.WithoutCancel(ctx), c); err != nil {
-			r.notice("job %s: %v", c.Job.ID, err)
-		}
+		r.insist(ctx, c, func() ([]reel.Event, error) { return nil, r.Leases.Release(context.WithoutCancel(ctx), c) })
 		return
 	}
 	d := Absent(c)

@@ -103,7 +103,10 @@ func Alive(p reel.Process) bool {
 		return false
 	}
 	s, err := readStat(p.PID)
-	return err == nil && s.started == p.Started && (!s.dead() || threads(p.PID) > 1)
+	if err != nil {
+		return !errors.Is(err, reel.ErrNotFound) // what cannot be read is not known to be dead
+	}
+	return s.started == p.Started && (!s.dead() || threads(p.PID) > 1)
 }
 
 // threads counts those of a process. One whose first thread has ended looks dead while others still end.

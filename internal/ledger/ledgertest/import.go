@@ -34,6 +34,20 @@ func importCases() []testCase {
 			r.equal("report", rep, ledger.ImportReport{Batch: batch, Known: 2})
 			r.is(batch, "1", reel.Succeeded, "")
 		}},
+		{"a job that was imported as new learns that an earlier orchestrator posted it, or may have", func(r *room) {
+			r.add(batch, "1@a", "2@b", "3@c")
+			posted, doubt := post("1@a"), post("2@b")
+			posted.Past = &reel.Past{State: reel.Succeeded, Tally: reel.Tally{Attempts: 1}}
+			doubt.Past = &reel.Past{State: reel.InDoubt, Tally: reel.Tally{Attempts: 2}}
+			rep, err := r.load(batch, posted, doubt)
+			r.must(err)
+			r.equal("report", rep, ledger.ImportReport{Batch: batch, Known: 2})
+			r.is(batch, "1", reel.Succeeded, "")
+			r.is(batch, "2", reel.InDoubt, "")
+			r.equal("totals", r.status(batch).Totals, reel.Totals{Jobs: 3, Pending: 1, Succeeded: 1, InDoubt: 1, Attempts: 3})
+			r.start(batch)
+			r.equal("claimed", r.order(batch), "3")
+		}},
 		{"another caption is told and not taken", func(r *room) {
 			r.add(batch, "1@a")
 			p := post("1@a")
