@@ -39,7 +39,7 @@ func (s *Store) Held(ctx context.Context, notOf string) ([]reel.Held, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT `+jobColumns+`, b.name, b.limits, b.last_pass, j.worker, j.worker_pid, j.worker_started,
 		j.lease_until, j.claimed_at, s.uid, s.name, s.host, s.pid, s.started
 		FROM job j JOIN account a ON a.id=j.account_id JOIN batch b ON b.id=j.batch_id JOIN supervisor s ON s.id=j.owner
-		WHERE j.owner IS NOT NULL AND s.uid<>? ORDER BY j.id`, notOf)
+		WHERE j.owner IS NOT NULL AND s.uid<>? ORDER BY +j.id`, notOf) // the plus keeps the planner to the few that are in flight
 	if err != nil {
 		return nil, s.trouble(err)
 	}
