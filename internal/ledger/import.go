@@ -247,8 +247,7 @@ func (im *importer) history(p reel.Post, acc int64) error {
 		}
 	}
 	if past.Hold {
-		if _, err := im.t.exec(`INSERT INTO hold(account_id,since,job,category,type,rule,text) VALUES(?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
-			acc, ms(im.t.now), job, string(past.Verdict.Category), past.Verdict.Type, past.Verdict.Rule, past.Evidence.Text); err != nil {
+		if _, err := im.t.enterHold(acc, job, past.Verdict, past.Evidence.Text); err != nil {
 			return err
 		}
 	}

@@ -132,12 +132,23 @@ func (t *tx) closePublish(c reel.Claim, account int64, from, to reel.State) erro
 	case to == reel.InDoubt || from == reel.Running:
 		return nil
 	}
+	return t.publishEnds(c.Key, to)
+}
+
+// publishEnds closes a job's row in the publish ledger: published where the job has succeeded, else absent.
+func (t *tx) publishEnds(job int64, state reel.State) error {
 	verdict := "absent"
-	if to == reel.Succeeded {
+	if state == reel.Succeeded {
 		verdict = "published"
 	}
-	_, err := t.exec(`UPDATE publish SET verdict=? WHERE job=? AND verdict<>'absent'`, verdict, c.Key)
+	_, err := t.exec(`UPDATE publish SET verdict=? WHERE job=? AND verdict<>'absent'`, verdict, job)
 	return err
+}
+
+// enterHold holds an account for what was seen of a job; 0 where it is held already.
+func (t *tx) enterHold(account, job int64, v reel.Verdict, text string) (int64, error) {
+	return t.exec(`INSERT INTO hold(account_id,since,job,category,type,rule,text) VALUES(?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+		account, ms(t.now), job, string(v.Category), v.Type, v.Rule, text)
 }
 
 // count books an attempt in its pass, or takes it out again with n = -1.
@@ -174,8 +185,7 @@ func count(p *reel.PassStats, a reel.Attempt, d reel.Decision, n int) {
 
 // hold keeps the account's other jobs from being attempted, and its doubts from being looked up.
 func (t *tx) hold(batch, account int64, c reel.Claim, a reel.Attempt) ([]reel.Event, error) {
-	n, err := t.exec(`INSERT INTO hold(account_id,since,job,category,type,rule,text) VALUES(?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
-		account, ms(t.now), c.Key, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Evidence.Text)
+	n, err := t.enterHold(account, c.Key, a.Verdict, a.Evidence.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -268,11 +278,7 @@ func (t *tx) settleDoubt(batch int64, c reel.Claim, look reel.Look, d reel.Decis
 		string(is.Outcome), string(is.Verdict.Category), is.Verdict.Type, is.Verdict.Rule, is.Receipt.ID, is.Receipt.URL, c.Key, was.Number); err != nil {
 		return e, err
 	}
-	verdict := "absent"
-	if d.State == reel.Succeeded {
-		verdict = "published"
-	}
-	if _, err := t.exec(`UPDATE publish SET verdict=? WHERE job=? AND verdict<>'absent'`, verdict, c.Key); err != nil {
+	if err := t.publishEnds(c.Key, d.State); err != nil {
 		return e, err
 	}
 	t.moved(batch, reel.InDoubt, d.State, 1)
