@@ -88,8 +88,11 @@ func parseStat(b []byte) (stat, error) {
 	return stat{state: fields[0][0], pgrp: pgrp, started: started}, nil
 }
 
-// dead says that a process has ended, although its parent has not collected its end.
-func (s stat) dead() bool { return s.state == 'Z' || s.state == 'X' }
+// ended says that nothing of a process runs any more, although its parent has not collected its end. One whose first thread
+// has ended looks dead while other threads of it still act.
+func (s stat) ended(pid int) bool {
+	return (s.state == 'Z' || s.state == 'X') && len(threads(pid)) <= 1
+}
 
 func startTime(pid int) (int64, error) {
 	s, err := readStat(pid)
@@ -106,17 +109,11 @@ func Alive(p reel.Process) bool {
 	if err != nil {
 		return !errors.Is(err, reel.ErrNotFound) // what cannot be read is not known to be dead
 	}
-	return s.started == p.Started && (!s.dead() || threads(p.PID) > 1)
+	return s.started == p.Started && !s.ended(p.PID)
 }
 
-// threads counts those of a process. One whose first thread has ended looks dead while others still end.
-func threads(pid int) int {
-	tasks, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
-	if err != nil {
-		return 0
-	}
-	return len(tasks)
-}
+// threads lists those of a process.
+func threads(pid int) []int { return numbered("/proc/" + strconv.Itoa(pid) + "/task") }
 
 // KillGroup kills the process group that p led and returns when it is gone. Where p itself is dead, only members that
 // carry a mark are killed: one of marks, or any where none is given. The zero Process and a process that is gone with all
@@ -142,7 +139,7 @@ func KillGroup(p reel.Process, marks ...string) error {
 		case err == nil && s.started != p.Started:
 			return nil // a pid is not given again while a group bears its number: the whole group is gone
 		case err == nil && s.pgrp != p.PID:
-			if s.dead() {
+			if s.ended(p.PID) {
 				return nil
 			}
 			return fmt.Errorf("process %d does not lead its group: %w", p.PID, reel.ErrRefused)
@@ -181,7 +178,7 @@ func KillMarked(ctx context.Context, mark string) (killed int, err error) {
 	patience := newPoll(killPatience)
 	for quiet := 0; ; {
 		found := 0
-		for _, pid := range pids() {
+		for _, pid := range numbered("/proc") {
 			if pid == os.Getpid() || !carries(pid, marks) {
 				continue
 			}
@@ -215,8 +212,8 @@ func KillMarked(ctx context.Context, mark string) (killed int, err error) {
 // carries says that a process was started with one of the marks, or with any where none is given. An ended process
 // carries nothing, and another user's shows nothing.
 func carries(pid int, marks []string) bool {
-	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if err != nil || !bytes.Contains(env, []byte(EnvMark+"=")) {
+	env := environ(pid)
+	if !bytes.Contains(env, []byte(EnvMark+"=")) {
 		return false
 	}
 	for _, kv := range bytes.Split(env, []byte{0}) {
@@ -236,6 +233,21 @@ func carries(pid int, marks []string) bool {
 	return false
 }
 
+// environ reads what a process was started with, nothing where that cannot be seen. A first thread that has ended shows
+// nothing; another then does.
+func environ(pid int) []byte {
+	proc := "/proc/" + strconv.Itoa(pid)
+	if env, err := os.ReadFile(proc + "/environ"); err == nil && len(env) > 0 {
+		return env
+	}
+	for _, thread := range threads(pid) {
+		if env, err := os.ReadFile(proc + "/task/" + strconv.Itoa(thread) + "/environ"); err == nil && len(env) > 0 {
+			return env
+		}
+	}
+	return nil
+}
+
 // signalIf kills one process if it is still the one that is meant. It holds the process by a descriptor while it looks, so
 // that the number cannot pass to another in between; kernels before 5.3 have no such thing and get a plain signal.
 func signalIf(pid int, still func() bool) bool {
@@ -253,16 +265,17 @@ func signalIf(pid int, still func() bool) bool {
 // groupMembers lists the members of a process group that still run.
 func groupMembers(pgid int) []int {
 	var members []int
-	for _, pid := range pids() {
-		if s, err := readStat(pid); err == nil && s.pgrp == pgid && !s.dead() {
+	for _, pid := range numbered("/proc") {
+		if s, err := readStat(pid); err == nil && s.pgrp == pgid && !s.ended(pid) {
 			members = append(members, pid)
 		}
 	}
 	return members
 }
 
-func pids() []int {
-	dir, err := os.Open("/proc")
+// numbered lists the entries of a directory that are numbers: the processes in /proc, the threads in a process's task.
+func numbered(path string) []int {
+	dir, err := os.Open(path)
 	if err != nil {
 		return nil
 	}
@@ -270,8 +283,8 @@ func pids() []int {
 	names, _ := dir.Readdirnames(-1)
 	out := make([]int, 0, len(names))
 	for _, n := range names {
-		if pid, err := strconv.Atoi(n); err == nil {
-			out = append(out, pid)
+		if number, err := strconv.Atoi(n); err == nil {
+			out = append(out, number)
 		}
 	}
 	return out
