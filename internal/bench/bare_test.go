@@ -3,82 +3,103 @@
 package bench
 
 import (
-	"context"
-	"database/sql"
-	"errors"
-	"fmt"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver that the ledger uses
+	"zombiezen.com/go/sqlite" // the binding that the ledger writes with
 )
 
 // bare is the least program that does what a cycle must do: the statements of the ledger's claim, intent and record on the
-// ledger's own tables and indexes, prepared once, on one connection, in three durable transactions. It decides nothing,
-// reads no clock more than once a transaction, and writes the same words into every event.
+// ledger's own tables and indexes, prepared once, on one connection of the same binding, in three durable transactions. It
+// decides nothing, reads no clock more than once a transaction, and writes the same words into every event.
 type bare struct {
 	t     *testing.T
-	db    *sql.DB
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	conn  *sqlite.Conn
+	stmts map[string]*sqlite.Stmt
 	turn  int64
 }
 
-// openBare opens a copy of a ledger. sync is SQLite's synchronous: FULL as the ledger has it, OFF to see the driver's own time.
+// openBare opens a copy of a ledger. sync is SQLite's synchronous: FULL as the ledger has it, OFF to see SQLite's own time.
 func openBare(t *testing.T, path, sync string) *bare {
 	t.Helper()
-	q := url.Values{"_pragma": {"busy_timeout(60000)", "journal_mode(WAL)", "cache_size(-16000)", "synchronous(" + sync + ")"}}
-	db, err := sql.Open("sqlite", "file:"+path+"?"+q.Encode())
+	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.SetMaxOpenConns(1)
-	conn, err := db.Conn(context.Background())
-	if err != nil {
-		t.Fatal(err)
+	b := &bare{t: t, conn: conn, stmts: map[string]*sqlite.Stmt{}}
+	for _, pragma := range []string{"journal_mode(WAL)", "cache_size(-16000)", "synchronous(" + sync + ")"} {
+		b.row("PRAGMA "+pragma, nil)
 	}
-	return &bare{t: t, db: db, conn: conn, stmts: map[string]*sql.Stmt{}}
+	return b
 }
 
 func (b *bare) close() {
 	for _, s := range b.stmts {
-		_ = s.Close() // the connection goes with them
+		_ = s.Finalize() // the connection goes with them
 	}
 	if err := b.conn.Close(); err != nil {
 		b.t.Error(err)
 	}
-	if err := b.db.Close(); err != nil {
-		b.t.Error(err)
-	}
 }
 
-func (b *bare) stmt(query string) *sql.Stmt {
+// bound is a prepared statement with its arguments.
+func (b *bare) bound(query string, args []any) *sqlite.Stmt {
 	s, ok := b.stmts[query]
 	if !ok {
 		var err error
-		if s, err = b.conn.PrepareContext(context.Background(), query); err != nil {
+		if s, _, err = b.conn.PrepareTransient(query); err != nil {
 			b.t.Fatalf("%v in %s", err, query)
 		}
 		b.stmts[query] = s
 	}
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case nil:
+			s.BindNull(i + 1)
+		case int:
+			s.BindInt64(i+1, int64(v))
+		case int64:
+			s.BindInt64(i+1, v)
+		case bool:
+			s.BindBool(i+1, v)
+		case string:
+			s.BindText(i+1, v)
+		default:
+			b.t.Fatalf("a %T in %s", arg, query)
+		}
+	}
 	return s
 }
 
-func (b *bare) exec(query string, args ...any) {
-	if _, err := b.stmt(query).Exec(args...); err != nil {
-		b.t.Fatalf("%v in %s", err, query)
-	}
-}
+func (b *bare) exec(query string, args ...any) { b.row(query, args) }
 
-// row says whether there was a row.
+// row says whether there was a row, and reads its columns as far as there are destinations.
 func (b *bare) row(query string, args []any, dest ...any) bool {
-	err := b.stmt(query).QueryRow(args...).Scan(dest...)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	s := b.bound(query, args)
+	found, err := s.Step()
+	if err != nil {
 		b.t.Fatalf("%v in %s", err, query)
 	}
-	return err == nil
+	if !found {
+		dest = nil
+	}
+	for i, d := range dest {
+		switch d := d.(type) {
+		case *int64:
+			*d = s.ColumnInt64(i)
+		case *bool:
+			*d = s.ColumnBool(i)
+		case *string:
+			*d = s.ColumnText(i)
+		default:
+			b.t.Fatalf("a %T in %s", d, query)
+		}
+	}
+	if err := s.Reset(); err != nil {
+		b.t.Fatalf("%v in %s", err, query)
+	}
+	return found
 }
 
 // lead opens pass 1 with plain statements.
@@ -128,8 +149,7 @@ func (b *bare) claim(now int64, many int, jobs []taken) []taken {
 	b.row(`SELECT id,pass,last_pass,pass_open,paused,EXISTS(SELECT 1 FROM job WHERE batch_id=batch.id AND look_due=1)
 		FROM batch WHERE name=?`, []any{batch}, &id, &pass, &last, &open, &paused, &looks)
 	var caption, state, forgiven string
-	var publishAt sql.NullInt64
-	var limit, oldPass, attempts, fa, fc, fi, fu int64
+	var publishAt, limit, oldPass, attempts, fa, fc, fi, fu int64
 	for range many {
 		var j taken
 		next := func(from, to int64) bool {
@@ -162,9 +182,7 @@ func (b *bare) intend(now int64, jobs []taken) {
 	for _, j := range jobs {
 		b.exec(`UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=? AND owner IS NOT NULL AND state='running'
 			AND lease_until>?`, now+30000, j.key, j.fence, now)
-		b.exec(`INSERT INTO publish(account_id,content,job,fence,at) SELECT ?1,?2,?3,?4,?5
-			WHERE NOT EXISTS (SELECT 1 FROM publish WHERE account_id=?1 AND content=?2 AND verdict<>'absent' AND repost=0)
-			AND NOT EXISTS (SELECT 1 FROM publish WHERE account_id=?1 AND content=?2 AND verdict<>'absent' AND repost=1)`,
+		b.exec(`INSERT INTO publish(account_id,content,job,fence,at) VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING`,
 			j.account, "path:"+j.path, j.key, j.fence, now)
 	}
 	b.total("running", -len(jobs))
@@ -174,17 +192,13 @@ func (b *bare) intend(now int64, jobs []taken) {
 
 func (b *bare) record(now int64, jobs []taken) {
 	for _, j := range jobs {
-		var id, account int64
-		var state string
-		b.row(`SELECT batch_id,account_id,state FROM job WHERE id=? AND fence=? AND owner IS NOT NULL`, []any{j.key, j.fence}, &id, &account, &state)
 		b.exec(`UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0,
-			look_due=(? AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)),
 			attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
-			error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=? WHERE id=?`,
-			"succeeded", "", 2, false, 0, 0, 0, 0, "", "", "", "", "r1", "", now, j.key)
+			error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=?
+			WHERE id=? AND fence=? AND owner IS NOT NULL AND state=?`,
+			"succeeded", "", 2, 0, 0, 0, 0, "", "", "", "", "r1", "", now, j.key, j.fence, "publishing")
 		b.exec(`INSERT INTO attempt(job,number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,rule,
 			receipt_id,receipt_url) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, j.key, 1, 1, 1, "bare", now, now, "succeeded", true, "", "", "", "", "r1", "")
-		b.exec(`UPDATE publish SET verdict=? WHERE job=? AND verdict<>'absent'`, "published", j.key)
 	}
 	b.total("publishing", -len(jobs))
 	b.total("succeeded", len(jobs))
@@ -245,12 +259,10 @@ func (b *bare) insertAll(rows, accounts int) time.Duration {
 	for i := range accounts {
 		b.exec(`INSERT INTO account(id,name) VALUES(?,?)`, i+1, numbered("acc-", i, ""))
 	}
-	insert := b.stmt(`INSERT INTO job(batch_id,job_id,account_id,video_path,caption,publish_at,max_attempts,due_pass) VALUES(?,?,?,?,?,?,?,?)`)
 	for i := range rows {
 		j := jobAt(i, accounts)
-		if _, err := insert.Exec(1, string(j.ID), i%accounts+1, j.VideoPath, j.Caption, nil, 0, 1); err != nil {
-			b.t.Fatal(err)
-		}
+		b.exec(`INSERT INTO job(batch_id,job_id,account_id,video_path,caption,publish_at,max_attempts,due_pass) VALUES(?,?,?,?,?,?,?,?)`,
+			1, string(j.ID), i%accounts+1, j.VideoPath, j.Caption, nil, 0, 1)
 	}
 	b.total("jobs", rows)
 	b.total("pending", rows)
@@ -261,26 +273,16 @@ func (b *bare) insertAll(rows, accounts int) time.Duration {
 
 // queryPlan is what SQLite says it would do.
 func (b *bare) queryPlan(query string) []string {
-	args := make([]any, strings.Count(query, "?"))
-	for i := range args {
-		args[i] = 1
-	}
-	rows, err := b.conn.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+query, args...)
-	if err != nil {
-		b.t.Fatalf("%v in %s", err, query)
-	}
-	defer rows.Close()
 	var steps []string
-	for rows.Next() {
-		var id, parent, unused int
-		var detail string
-		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-			b.t.Fatal(err)
+	s := b.bound("EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?")))
+	for {
+		found, err := s.Step()
+		if err != nil {
+			b.t.Fatalf("%v in the plan of %s", err, query)
 		}
-		steps = append(steps, detail)
+		if !found {
+			return steps
+		}
+		steps = append(steps, s.ColumnText(3))
 	}
-	if err := rows.Err(); err != nil {
-		b.t.Fatal(fmt.Errorf("query plan: %w", err))
-	}
-	return steps
 }

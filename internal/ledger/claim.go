@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"reelpass/internal/reel"
@@ -157,7 +156,7 @@ func (t *tx) claimJob(batch int64, pass int, owner int64, c reel.Claimant, turn 
 			from = r.account
 			continue
 		}
-		claim, more, err := t.take(&r, home{batch, r.account}, pass, owner, c)
+		claim, more, err := t.take(&r, home{batch: batch, account: r.account}, pass, owner, c)
 		events = append(events, more...)
 		if err != nil || claim.Key != 0 {
 			*turn = r.account
@@ -173,6 +172,7 @@ func (t *tx) take(r *jobRow, at home, pass int, owner int64, c reel.Claimant) (r
 	if c.Recognise != nil {
 		video, known := c.Recognise(r.job)
 		if known {
+			at.content = video.Key
 			other, err := t.publish(claim, at.account, video, c.AllowRepost)
 			if err != nil {
 				return reel.Claim{}, nil, err
@@ -193,6 +193,7 @@ func (t *tx) take(r *jobRow, at home, pass int, owner int64, c reel.Claimant) (r
 		string(to), owner, leaseEnd(t.now), c.Worker, c.Process.PID, c.Process.Started, pass, ms(t.now), r.key); err != nil {
 		return reel.Claim{}, nil, err
 	}
+	at.state = to
 	t.homes[r.key] = at
 	t.moved(at.batch, r.state, to, 1)
 	events := []reel.Event{told(reel.EventClaimed, claim)}
@@ -235,9 +236,9 @@ func (t *tx) holdBack(batch int64, name string, account int64) ([]reel.Event, er
 	}
 	var held []heldAccount
 	err := t.each(`SELECT h.account_id, a.name FROM hold h JOIN account a ON a.id=h.account_id
-		WHERE h.released_at IS NULL AND (?1=0 OR h.account_id=?1) ORDER BY h.account_id`, []any{account}, func(rows *sql.Rows) error {
+		WHERE h.released_at IS NULL AND (?1=0 OR h.account_id=?1) ORDER BY h.account_id`, []any{account}, func(row scanner) error {
 		var h heldAccount
-		err := rows.Scan(&h.id, &h.name)
+		err := row.Scan(&h.id, &h.name)
 		held = append(held, h)
 		return err
 	})
@@ -310,6 +311,8 @@ func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerpri
 		if duplicate = other != ""; duplicate {
 			e, err = t.duplicate(c, home, reel.Running, other)
 		} else {
+			home.state, home.content = reel.Publishing, content.Key
+			t.homes[c.Key] = home
 			t.moved(home.batch, reel.Running, reel.Publishing, 1)
 			e = told(reel.EventIntent, c)
 			err = t.journal(home.batch, c.Key, &e)
@@ -323,34 +326,46 @@ func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerpri
 	return events, err
 }
 
-// publish enters the intent into the publish ledger. It answers what stands in the way, in words. An allowed repost is kept
-// outside the unique key, so that the first post still guards it; it guards the video too, should the first turn out absent.
+// publish enters the intent into the publish ledger. It answers what stands in the way, in words. Where a repost is allowed, it
+// stands beside the first post, so that either guards the video should the other turn out absent.
 func (t *tx) publish(c reel.Claim, account int64, content reel.Fingerprint, allowRepost bool) (other string, err error) {
-	const free = `NOT EXISTS (SELECT 1 FROM publish WHERE account_id=?1 AND content=?2 AND verdict<>'absent' AND repost=0)
-		AND NOT EXISTS (SELECT 1 FROM publish WHERE account_id=?1 AND content=?2 AND verdict<>'absent' AND repost=1)`
-	const enter = `INSERT INTO publish(account_id,content,job,fence,at) SELECT ?1,?2,?3,?4,?5 WHERE ` + free
-	args := []any{account, content.Key, c.Key, c.Fence, ms(t.now)}
-	var n int64
-	if content.Path == content.Key {
-		n, err = t.exec(enter, args...)
-	} else {
-		n, err = t.exec(enter+strings.ReplaceAll(` AND `+free, `?2`, `?6`), append(args, content.Path)...)
+	enter := func(repost int64) (int64, error) {
+		return t.exec(`INSERT INTO publish(account_id,content,repost,job,fence,at) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+			account, content.Key, repost, c.Key, c.Fence, ms(t.now))
 	}
+	if content.Path != content.Key && !allowRepost { // an imported file may tell of it by its path
+		if other, err = t.guarding(account, content.Path); other != "" || err != nil {
+			return other, err
+		}
+	}
+	n, err := enter(0)
 	if err != nil || n == 1 {
 		return "", err
 	}
 	if allowRepost {
-		_, err = t.exec(`INSERT INTO publish(account_id,content,job,fence,repost,at) VALUES(?,?,?,?,1,?)`,
-			account, content.Key, c.Key, c.Fence, ms(t.now))
+		_, err = enter(c.Key)
 		return "", err
 	}
-	var job, batch, verdict string
+	return t.guarding(account, content.Key)
+}
+
+// guarding says in words which job guards a video on an account, nothing where none does. A row whose repost is not 0 never
+// stands alone.
+func (t *tx) guarding(account int64, content string) (string, error) {
+	var job, batch string
+	var state reel.State
 	var at sql.NullInt64
-	err = t.row(`SELECT j.job_id, b.name, p.verdict, p.at FROM publish p JOIN job j ON j.id=p.job JOIN batch b ON b.id=j.batch_id
-		WHERE p.id=COALESCE((SELECT id FROM publish WHERE account_id=?1 AND content IN (?2,?3) AND verdict<>'absent' AND repost=0 LIMIT 1),
-			(SELECT id FROM publish WHERE account_id=?1 AND content IN (?2,?3) AND verdict<>'absent' AND repost=1 LIMIT 1))`,
-		[]any{account, content.Key, content.Path}, &job, &batch, &verdict, &at)
-	return fmt.Sprintf("the same video %s on this account: job %s of batch %s, %s",
-		map[bool]string{true: "was published", false: "may have been published"}[verdict == "published"],
-		job, batch, fromMS(at).Format(time.RFC3339)), err
+	err := t.row(`SELECT j.job_id, b.name, j.state, p.at FROM publish p JOIN job j ON j.id=p.job JOIN batch b ON b.id=j.batch_id
+		WHERE p.account_id=? AND p.content=? AND p.repost=0`, []any{account, content}, &job, &batch, &state, &at)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	was := "may have been"
+	if state == reel.Succeeded {
+		was = "was"
+	}
+	return fmt.Sprintf("the same video %s published on this account: job %s of batch %s, %s", was, job, batch, fromMS(at).Format(time.RFC3339)), nil
 }

@@ -254,13 +254,7 @@ func (im *importer) history(p reel.Post, acc int64) error {
 	if outcome == reel.OutcomeFailed {
 		return nil
 	}
-	verdict := "published"
-	if outcome == reel.OutcomeInDoubt {
-		verdict = "open"
-	}
-	_, err := im.t.exec(`INSERT INTO publish(account_id,content,job,fence,verdict,at) VALUES(?,?,?,0,?,?) ON CONFLICT DO NOTHING`,
-		acc, pathContent(p.VideoPath), job, verdict, ms(im.t.now))
-	return err
+	return im.t.guard(acc, p.VideoPath, reel.Lease{Key: job})
 }
 
 // pathContent names a video by its path, where its bytes were not seen.

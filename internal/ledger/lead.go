@@ -126,7 +126,7 @@ func (t *tx) round(id int64, name string) (r reel.Round, err error) {
 // totalsOf reads a batch's counters, what the present transaction adds included.
 func (t *tx) totalsOf(id int64) (reel.Totals, error) {
 	var totals reel.Totals
-	err := t.each(`SELECT name,n FROM total WHERE batch_id=?`, []any{id}, func(rows *sql.Rows) error { return scanTotal(rows, &totals) })
+	err := t.each(`SELECT name,n FROM total WHERE batch_id=?`, []any{id}, func(row scanner) error { return scanTotal(row, &totals) })
 	for k, n := range t.totals {
 		if k.batch == id {
 			addTotal(&totals, k.name, n)
@@ -135,7 +135,7 @@ func (t *tx) totalsOf(id int64) (reel.Totals, error) {
 	return totals, err
 }
 
-func scanTotal(row interface{ Scan(...any) error }, totals *reel.Totals) error {
+func scanTotal(row scanner, totals *reel.Totals) error {
 	var name string
 	var n int
 	if err := row.Scan(&name, &n); err != nil {
@@ -265,13 +265,12 @@ func (t *tx) closePass(id int64, round reel.Round, step reel.Step, events *[]ree
 	if err := t.writeCounters(); err != nil { // the counters of changes in this same transaction
 		return err
 	}
-	s, err := t.stmt(passColumns + ` FROM pass WHERE batch_id=? AND pass=?`)
-	if err != nil {
+	var stats reel.PassStats
+	if err := t.each(passColumns+` FROM pass WHERE batch_id=? AND pass=?`, []any{id, round.Pass}, func(row scanner) (err error) {
+		stats, err = scanPass(row)
 		return err
-	}
-	stats, err := scanPass(s.QueryRow(id, round.Pass))
-	if err != nil {
-		return t.fail(err)
+	}); err != nil {
+		return err
 	}
 	*events = append(*events, reel.Event{Kind: reel.EventPassClosed, Batch: round.Batch, Pass: round.Pass, Stats: &stats, Text: step.Why})
 	return t.journal(id, 0, &(*events)[len(*events)-1])

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 
 	"reelpass/internal/reel"
 )
@@ -23,9 +22,9 @@ func (s *Store) Renew(ctx context.Context, supervisor string) (held []reel.Lease
 		if _, err := t.exec(`UPDATE job SET lease_until=? WHERE owner=?`, until, owner); err != nil {
 			return err
 		}
-		return t.each(`SELECT id,fence FROM job WHERE owner=?`, []any{owner}, func(rows *sql.Rows) error {
+		return t.each(`SELECT id,fence FROM job WHERE owner=?`, []any{owner}, func(row scanner) error {
 			var l reel.Lease
-			err := rows.Scan(&l.Key, &l.Fence)
+			err := row.Scan(&l.Key, &l.Fence)
 			held = append(held, l)
 			return err
 		})

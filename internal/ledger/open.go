@@ -40,7 +40,6 @@ type Options struct {
 type Store struct {
 	path   string
 	clock  func() time.Time
-	write  *sql.DB // one connection: the writer's
 	read   *sql.DB // query-only connections
 	writer *writer
 	turns  map[int64]*int64 // by batch: the account served last; touched only inside a change
@@ -62,31 +61,33 @@ func Open(ctx context.Context, path string, opt Options) (*Store, error) {
 		return nil, unwritable(path, err)
 	}
 	s := &Store{path: path, clock: opt.Clock, turns: map[int64]*int64{}}
-	var err error
-	if s.write, err = sql.Open("sqlite", dsn(path, "synchronous(FULL)")); err == nil {
-		s.write.SetMaxOpenConns(1)
-		err = s.migrate(ctx)
-	}
-	if err == nil {
-		s.read, err = sql.Open("sqlite", dsn(path, "query_only(1)"))
-	}
-	if err == nil {
-		s.read.SetMaxOpenConns(4)
-		s.writer, err = newWriter(ctx, s.write, opt.Clock)
-	}
-	if err != nil {
-		return nil, errors.Join(s.trouble(err), s.closeDBs())
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(s.trouble(err), s.Close())
 	}
 	return s, nil
 }
 
-// dsn sets what every connection needs. WAL with synchronous=FULL makes a commit durable; a bigger WAL between checkpoints
-// would only lengthen them.
-func dsn(path, more string) string {
-	return dsnOf(path, "journal_mode(WAL)", "cache_size(-16000)", more)
+func (s *Store) open(ctx context.Context) error {
+	err := s.migrate(ctx)
+	if err != nil {
+		return err
+	}
+	// WAL with synchronous=FULL makes a commit durable; a bigger WAL between checkpoints would only lengthen them.
+	write, err := connect(s.path, "journal_mode(WAL)", "synchronous(FULL)", cache)
+	if err != nil {
+		return err
+	}
+	s.writer = newWriter(write, s.clock)
+	if s.read, err = sql.Open("sqlite", dsn(s.path, "query_only(1)", cache)); err == nil {
+		s.read.SetMaxOpenConns(4)
+	}
+	return err
 }
 
-func dsnOf(path string, pragmas ...string) string {
+// cache is what a connection may keep in memory: 16 MB.
+const cache = "cache_size(-16000)"
+
+func dsn(path string, pragmas ...string) string {
 	q := url.Values{"_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}, pragmas...)}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
@@ -165,7 +166,13 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, s.write, sub, goose.WithLogger(goose.NopLogger()))
+	db, err := sql.Open("sqlite", dsn(s.path, "journal_mode(WAL)", "synchronous(FULL)"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, sub, goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return err
 	}
@@ -191,7 +198,7 @@ func mark(ctx context.Context, path string) error {
 	if err == nil && st.Size() > 0 && torn != nil {
 		return nil
 	}
-	db, err := sql.Open("sqlite", dsnOf(path, "journal_mode(DELETE)", "synchronous(FULL)"))
+	db, err := sql.Open("sqlite", dsn(path, "journal_mode(DELETE)", "synchronous(FULL)"))
 	if err != nil {
 		return err
 	}
@@ -201,17 +208,11 @@ func mark(ctx context.Context, path string) error {
 
 // Close writes what is queued and closes the file.
 func (s *Store) Close() error {
-	return errors.Join(s.writer.close(), s.closeDBs())
-}
-
-func (s *Store) closeDBs() error {
-	var errs []error
-	for _, db := range []*sql.DB{s.read, s.write} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	err := s.writer.close()
+	if s.read != nil {
+		err = errors.Join(err, s.read.Close())
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // Path is the file of the ledger.

@@ -138,7 +138,7 @@ func phase(st reel.Status, paused, led, waiting bool, pass int) reel.Phase {
 
 const passColumns = `SELECT pass,started_at,ended_at,processed,succeeded,f_account,f_content,f_infra,f_unknown,in_doubt,set_aside,exhausted,retryable`
 
-func scanPass(row interface{ Scan(...any) error }) (p reel.PassStats, err error) {
+func scanPass(row scanner) (p reel.PassStats, err error) {
 	err = row.Scan(&p.Pass, (*nullTime)(&p.StartedAt), (*nullTime)(&p.EndedAt), &p.Processed, &p.Succeeded, &p.Failed.Account,
 		&p.Failed.Content, &p.Failed.Infrastructure, &p.Failed.Unknown, &p.InDoubt, &p.SetAside, &p.Exhausted, &p.Retryable)
 	p.SuccessRate = reel.Rate(p.Succeeded, p.Processed)
@@ -156,7 +156,7 @@ const recordColumns = `SELECT j.job_id,a.name,j.video_path,j.caption,j.publish_a
 	j.f_content,j.f_infra,j.f_unknown,j.forgiven,j.error,j.category,j.type,j.rule,j.pass,j.due_pass,j.worker,j.claimed_at,j.completed_at,
 	j.receipt_id,j.receipt_url FROM job j JOIN account a ON a.id=j.account_id`
 
-func scanRecord(row interface{ Scan(...any) error }) (r reel.Record, err error) {
+func scanRecord(row scanner) (r reel.Record, err error) {
 	var forgiven string
 	err = row.Scan(&r.ID, &r.Account, &r.VideoPath, &r.Caption, (*nullTime)(&r.PublishAt), &r.MaxAttempts, &r.State, &r.Reason,
 		&r.Tally.Attempts, &r.Tally.Account, &r.Tally.Content, &r.Tally.Infrastructure, &r.Tally.Unknown, &forgiven, &r.Error,

@@ -25,7 +25,7 @@ func (t *tx) insertAttempt(job int64, a reel.Attempt) error {
 const attemptColumns = `SELECT number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,rule,
 	receipt_id,receipt_url FROM attempt`
 
-func scanAttempt(row interface{ Scan(...any) error }) (a reel.Attempt, err error) {
+func scanAttempt(row scanner) (a reel.Attempt, err error) {
 	var started, ended sql.NullInt64
 	var evidence string
 	err = row.Scan(&a.Number, &a.Pass, &a.Worker, &a.Host, &started, &ended, &a.Outcome, &a.ShareBegun, &evidence,
@@ -36,15 +36,12 @@ func scanAttempt(row interface{ Scan(...any) error }) (a reel.Attempt, err error
 }
 
 func (t *tx) attempt(job int64, number int) (reel.Attempt, error) {
-	s, err := t.stmt(attemptColumns + ` WHERE job=? AND number=?`)
-	if err != nil {
-		return reel.Attempt{}, err
-	}
-	a, err := scanAttempt(s.QueryRow(job, number))
-	if errors.Is(err, sql.ErrNoRows) {
-		return reel.Attempt{Number: number}, nil // an in-doubt job of an earlier orchestrator
-	}
-	return a, t.fail(err)
+	a := reel.Attempt{Number: number} // of an in-doubt job of an earlier orchestrator there is no more
+	err := t.each(attemptColumns+` WHERE job=? AND number=?`, []any{job, number}, func(row scanner) (err error) {
+		a, err = scanAttempt(row)
+		return err
+	})
+	return a, err
 }
 
 // Record ends an attempt: its evidence, its verdict and what becomes of the job, in one transaction. reel.ErrLost when the
@@ -59,48 +56,25 @@ func (s *Store) Record(ctx context.Context, c reel.Claim, e reel.Ending) (events
 
 func (t *tx) record(c reel.Claim, e reel.Ending) (events []reel.Event, err error) {
 	d, a := e.Decision, e.Attempt
-	var batch, account int64
-	var from reel.State
-	delete(t.homes, c.Key)
-	if err := t.row(`SELECT batch_id,account_id,state FROM job WHERE id=? AND fence=? AND owner IS NOT NULL`,
-		[]any{c.Key, c.Fence}, &batch, &account, &from); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, err
-	}
-	if !from.InFlight() || e.From != "" && e.From != from {
-		return nil, fmt.Errorf("record job %q: %w", c.Job.ID, reel.ErrLost)
-	}
-	if !reel.CanBecome(from, d.State) {
-		return nil, fmt.Errorf("record job %q: from %s to %s: %w", c.Job.ID, from, d.State, reel.ErrRefused)
-	}
-	text := a.Evidence.Text
 	if d.State == reel.Succeeded {
-		text, a.Verdict = "", reel.Verdict{}
+		a.Verdict = reel.Verdict{}
 	}
-	now := reel.Tally{Attempts: 1}
-	if a.Outcome == reel.OutcomeFailed {
-		now = reel.Tally{}.Failed(a.Verdict.Category)
-	}
-	if _, err := t.exec(`UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0,
-		look_due=(? AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)),
-		attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
-		error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=? WHERE id=?`,
-		string(d.State), string(d.Reason), c.Pass+1, e.Look && d.State == reel.InDoubt,
-		now.Account, now.Content, now.Infrastructure, now.Unknown,
-		text, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL, ms(t.now), c.Key); err != nil {
+	at, err := t.endAttempt(c, e)
+	if err != nil {
 		return nil, err
 	}
 	if err := t.insertAttempt(c.Key, a); err != nil {
 		return nil, err
 	}
-	if err := t.closePublish(c, account, from, d.State); err != nil {
+	if err := t.closePublish(c, at, d.State); err != nil {
 		return nil, err
 	}
 	if d.State == reel.InDoubt {
 		clear(t.batches) // there may be a look to do
 	}
-	t.moved(batch, from, d.State, 1)
-	t.totals[totalKey{batch, "attempts"}]++
-	count(t.stats(batch, c.Pass), a, d, 1)
+	t.moved(at.batch, at.state, d.State, 1)
+	t.totals[totalKey{at.batch, "attempts"}]++
+	count(t.stats(at.batch, c.Pass), a, d, 1)
 	ev := reel.Event{Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account, Attempt: a.Number, Worker: c.Worker, Fence: c.Fence}
 	switch a.Outcome {
 	case reel.OutcomeSucceeded:
@@ -110,38 +84,104 @@ func (t *tx) record(c reel.Claim, e reel.Ending) (events []reel.Event, err error
 	case reel.OutcomeFailed:
 		ev.Kind, ev.Evidence, ev.Verdict, ev.Decision = reel.EventFailed, &a.Evidence, &a.Verdict, &d
 	}
-	if err := t.journal(batch, c.Key, &ev); err != nil {
+	if err := t.journal(at.batch, c.Key, &ev); err != nil {
 		return nil, err
 	}
 	events = append(events, ev)
 	if d.Hold {
-		more, err := t.hold(batch, account, c, a)
+		more, err := t.hold(at.batch, at.account, c, a)
 		return append(events, more...), err
 	}
 	return events, nil
 }
 
-// closePublish says in the publish ledger what came of the intent. A doubt keeps it open; a worker that shared without
-// asking gets its row now.
-func (t *tx) closePublish(c reel.Claim, account int64, from, to reel.State) error {
-	switch {
-	case to == reel.InDoubt && from == reel.Running:
-		_, err := t.exec(`INSERT INTO publish(account_id,content,job,fence,at) VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING`,
-			account, pathContent(c.Job.VideoPath), c.Key, c.Fence, ms(t.now))
-		return err
-	case to == reel.InDoubt || from == reel.Running:
-		return nil
+// endAttempt takes the job out of the worker's hands, and says where it was until now. What is remembered of it is tried
+// first: it is right unless a transaction failed or somebody else settled the job.
+func (t *tx) endAttempt(c reel.Claim, e reel.Ending) (at home, err error) {
+	at, remembered := t.homes[c.Key]
+	delete(t.homes, c.Key)
+	if remembered && (e.From == "" || e.From == at.state) && reel.CanBecome(at.state, e.Decision.State) {
+		if n, err := t.leave(c, e, at.state); n == 1 || err != nil {
+			return at, err
+		}
 	}
-	return t.publishEnds(c.Key, to)
+	if err := t.row(`SELECT batch_id,account_id,state FROM job WHERE id=? AND fence=? AND owner IS NOT NULL`,
+		[]any{c.Key, c.Fence}, &at.batch, &at.account, &at.state); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return at, err
+	} else if err != nil || !at.state.InFlight() || e.From != "" && e.From != at.state {
+		return at, fmt.Errorf("record job %q: %w", c.Job.ID, reel.ErrLost)
+	}
+	if !reel.CanBecome(at.state, e.Decision.State) {
+		return at, fmt.Errorf("record job %q: from %s to %s: %w", c.Job.ID, at.state, e.Decision.State, reel.ErrRefused)
+	}
+	_, err = t.leave(c, e, at.state)
+	return at, err
 }
 
-// publishEnds closes a job's row in the publish ledger: published where the job has succeeded, else absent.
-func (t *tx) publishEnds(job int64, state reel.State) error {
-	verdict := "absent"
-	if state == reel.Succeeded {
-		verdict = "published"
+// leave ends the lease of a job that is in the given state: 1 if it was.
+func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) {
+	d, a := e.Decision, e.Attempt
+	text := a.Evidence.Text
+	if d.State == reel.Succeeded {
+		text, a.Verdict = "", reel.Verdict{}
 	}
-	_, err := t.exec(`UPDATE publish SET verdict=? WHERE job=? AND verdict<>'absent'`, verdict, job)
+	now := reel.Tally{Attempts: 1}
+	if a.Outcome == reel.OutcomeFailed {
+		now = reel.Tally{}.Failed(a.Verdict.Category)
+	}
+	look := ""
+	if e.Look && d.State == reel.InDoubt { // not named otherwise: its index need not be looked at
+		look = `look_due=NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL),`
+	}
+	return t.exec(`UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, `+look+`
+		attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
+		error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=?
+		WHERE id=? AND fence=? AND owner IS NOT NULL AND state=?`,
+		string(d.State), string(d.Reason), c.Pass+1, now.Account, now.Content, now.Infrastructure, now.Unknown,
+		text, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL, ms(t.now),
+		c.Key, c.Fence, string(from))
+}
+
+// closePublish says in the publish ledger what came of the intent. A doubt keeps the row; a worker that shared without
+// asking gets its row now.
+func (t *tx) closePublish(c reel.Claim, at home, to reel.State) error {
+	switch {
+	case to == reel.InDoubt && at.state == reel.Running:
+		return t.guard(at.account, c.Job.VideoPath, c.Lease)
+	case to == reel.InDoubt || at.state == reel.Running:
+		return nil
+	}
+	return t.publishEnds(c.Key, at, to)
+}
+
+// guard enters a video of which only the path is known, where no other row guards it.
+func (t *tx) guard(account int64, path string, l reel.Lease) error {
+	_, err := t.exec(`INSERT INTO publish(account_id,content,job,fence,at) VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING`,
+		account, pathContent(path), l.Key, l.Fence, ms(t.now))
+	return err
+}
+
+// publishEnds takes a job's row out of the publish ledger, unless the job has succeeded: then it stays for ever. Where the
+// content is not remembered, the rows of the account are gone through. A repost that is left takes the place of the first post.
+func (t *tx) publishEnds(job int64, at home, state reel.State) error {
+	if state == reel.Succeeded {
+		return nil
+	}
+	content, repost := at.content, int64(0)
+	err := t.row(`DELETE FROM publish WHERE account_id=? AND content=? AND job=? RETURNING content, repost`,
+		[]any{at.account, at.content, job}, &content, &repost)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = t.row(`DELETE FROM publish WHERE account_id=? AND job=? RETURNING content, repost`, []any{at.account, job}, &content, &repost)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // another row guards its video
+	}
+	t.wrote = true
+	if err != nil || repost != 0 {
+		return err
+	}
+	_, err = t.exec(`UPDATE publish SET repost=0 WHERE account_id=?1 AND content=?2
+		AND repost=(SELECT min(repost) FROM publish WHERE account_id=?1 AND content=?2)`, at.account, content)
 	return err
 }
 
@@ -216,15 +256,16 @@ func (t *tx) noLooks(account int64) error {
 func (s *Store) RecordLook(ctx context.Context, c reel.Claim, look reel.Look, decision reel.Decision) (events []reel.Event, err error) {
 	err = s.do(func(t *tx) error {
 		events = nil
-		var batch int64
-		err := t.row(`SELECT batch_id FROM job WHERE id=? AND fence=? AND owner IS NOT NULL AND state='in_doubt'`, []any{c.Key, c.Fence}, &batch)
+		at := home{state: reel.InDoubt}
+		err := t.row(`SELECT batch_id,account_id FROM job WHERE id=? AND fence=? AND owner IS NOT NULL AND state='in_doubt'`,
+			[]any{c.Key, c.Fence}, &at.batch, &at.account)
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("look at job %q: %w", c.Job.ID, reel.ErrLost)
 		}
 		if err != nil {
 			return err
 		}
-		e, err := t.settleDoubt(batch, c, look, decision)
+		e, err := t.settleDoubt(at, c, look, decision)
 		events = []reel.Event{e}
 		return err
 	})
@@ -232,7 +273,7 @@ func (s *Store) RecordLook(ctx context.Context, c reel.Claim, look reel.Look, de
 }
 
 // settleDoubt applies a look, of the machine or of a person, to an in-doubt job.
-func (t *tx) settleDoubt(batch int64, c reel.Claim, look reel.Look, d reel.Decision) (reel.Event, error) {
+func (t *tx) settleDoubt(at home, c reel.Claim, look reel.Look, d reel.Decision) (reel.Event, error) {
 	e := reel.Event{
 		Kind: reel.EventLooked, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID, Account: c.Job.Account, Attempt: c.Attempt,
 		Worker: c.Worker, Fence: c.Fence, Look: &look, By: look.By,
@@ -251,7 +292,7 @@ func (t *tx) settleDoubt(batch int64, c reel.Claim, look reel.Look, d reel.Decis
 		if err != nil {
 			return e, err
 		}
-		return e, t.journal(batch, c.Key, &e)
+		return e, t.journal(at.batch, c.Key, &e)
 	default:
 		return e, fmt.Errorf("look at job %q: finding %q: %w", c.Job.ID, look.Finding, reel.ErrRefused)
 	}
@@ -278,15 +319,15 @@ func (t *tx) settleDoubt(batch int64, c reel.Claim, look reel.Look, d reel.Decis
 		string(is.Outcome), string(is.Verdict.Category), is.Verdict.Type, is.Verdict.Rule, is.Receipt.ID, is.Receipt.URL, c.Key, was.Number); err != nil {
 		return e, err
 	}
-	if err := t.publishEnds(c.Key, d.State); err != nil {
+	if err := t.publishEnds(c.Key, at, d.State); err != nil {
 		return e, err
 	}
-	t.moved(batch, reel.InDoubt, d.State, 1)
+	t.moved(at.batch, reel.InDoubt, d.State, 1)
 	if was.Pass > 0 {
-		count(t.stats(batch, was.Pass), was, d, -1)
-		count(t.stats(batch, was.Pass), is, d, 1)
+		count(t.stats(at.batch, was.Pass), was, d, -1)
+		count(t.stats(at.batch, was.Pass), is, d, 1)
 	}
-	return e, t.journal(batch, c.Key, &e)
+	return e, t.journal(at.batch, c.Key, &e)
 }
 
 // Release gives back a claim whose look was not carried out, so that it is looked up later.

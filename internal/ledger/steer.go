@@ -137,7 +137,7 @@ func (s *Store) Resolve(ctx context.Context, batch string, id reel.JobID, look r
 		if look.Finding == reel.Absent {
 			d = decide(h)
 		}
-		e, err = t.settleDoubt(f.batch, h.Claim, look, d)
+		e, err = t.settleDoubt(home{batch: f.batch, account: f.account}, h.Claim, look, d)
 		return err
 	})
 	return e, err
@@ -183,9 +183,9 @@ func (t *tx) heldJobs(account, cause int64, withCause bool) ([]found, error) {
 	var jobs []found
 	err := t.each(`SELECT j.id,j.batch_id,b.name,j.job_id,j.state FROM job j JOIN batch b ON b.id=j.batch_id
 		WHERE j.account_id=?1 AND j.state='set_aside' AND (j.reason='account_hold' OR (?2 AND j.id=?3)) ORDER BY j.id`,
-		[]any{account, withCause, cause}, func(rows *sql.Rows) error {
+		[]any{account, withCause, cause}, func(row scanner) error {
 			f := found{account: account}
-			err := rows.Scan(&f.key, &f.batch, &f.batchName, &f.id, &f.state)
+			err := row.Scan(&f.key, &f.batch, &f.batchName, &f.id, &f.state)
 			jobs = append(jobs, f)
 			return err
 		})

@@ -84,10 +84,16 @@ func (t *tx) supervisorID(uid string) (id int64, err error) {
 	return id, err
 }
 
-// home is what never changes of a job: its batch and its account.
-type home struct{ batch, account int64 }
+// home is what is remembered of a job that was claimed here, until it ends. Its batch and account never change. Its state and
+// its content in the publish ledger are what this process did last, perhaps in a transaction that failed: a hint, which
+// saves a question when it is right.
+type home struct {
+	batch, account int64
+	state          reel.State
+	content        string // empty where not known
+}
 
-// homeOf finds a job's home. Jobs that were claimed here are remembered until they end.
+// homeOf finds a job's home.
 func (t *tx) homeOf(job int64) (h home, err error) {
 	h, ok := t.homes[job]
 	if !ok {

@@ -7,6 +7,7 @@ import (
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
+	direct "zombiezen.com/go/sqlite"
 )
 
 // Trouble is what is wrong with the ledger's file.
@@ -44,25 +45,33 @@ func (e *FileError) Unwrap() error { return e.Err }
 // trouble names what SQLite's code means for the file. Other errors pass through.
 func (s *Store) trouble(err error) error {
 	var file *FileError
-	var lite *sqlite.Error
-	if err == nil || errors.As(err, &file) || !errors.As(err, &lite) {
+	if err == nil || errors.As(err, &file) {
 		return err
 	}
-	kind := s.kindOf(lite)
+	kind := kindOf(codeOf(err), err.Error())
 	if kind == "" {
 		return err
 	}
 	return &FileError{Path: s.path, Kind: kind, Err: err}
 }
 
-func (s *Store) kindOf(err *sqlite.Error) Trouble {
-	switch err.Code() {
+// codeOf is SQLite's code in an error of either binding, and SQLITE_ERROR in one of neither: then the text decides.
+func codeOf(err error) int {
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		return lite.Code()
+	}
+	return int(direct.ErrCode(err))
+}
+
+func kindOf(code int, text string) Trouble {
+	switch code {
 	case lib.SQLITE_IOERR_SHMSIZE: // the shared memory beside the file could not grow
 		return Full
 	case lib.SQLITE_IOERR_READ, lib.SQLITE_IOERR_SHORT_READ:
 		return Unreadable
 	}
-	switch err.Code() & 0xff {
+	switch code & 0xff {
 	case lib.SQLITE_FULL:
 		return Full
 	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB: // it was one when it was opened: the first bytes say so
@@ -72,8 +81,8 @@ func (s *Store) kindOf(err *sqlite.Error) Trouble {
 	case lib.SQLITE_BUSY:
 		return Busy
 	case lib.SQLITE_ERROR: // the statements are right, so a table that is not there is damage
-		for _, text := range []string{"no such table", "no such column", "unsupported file format"} {
-			if strings.Contains(err.Error(), text) {
+		for _, damage := range []string{"no such table", "no such column", "unsupported file format"} {
+			if strings.Contains(text, damage) {
 				return Damaged
 			}
 		}

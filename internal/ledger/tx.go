@@ -1,11 +1,9 @@
 package ledger
 
 import (
-	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -15,8 +13,7 @@ import (
 // tx is a transaction that several changes share. Counters are summed up and journal rows collected, and both are written
 // once at its end.
 type tx struct {
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt // by SQL text, kept as long as the connection
+	conn *conn
 
 	now    time.Time
 	wrote  bool  // the present change has written something
@@ -50,9 +47,9 @@ type row struct {
 	batch, job any
 }
 
-func newTx(conn *sql.Conn) *tx {
+func newTx(conn *conn) *tx {
 	return &tx{
-		conn: conn, stmts: map[string]*sql.Stmt{}, totals: map[totalKey]int{}, passes: map[passKey]*reel.PassStats{},
+		conn: conn, totals: map[totalKey]int{}, passes: map[passKey]*reel.PassStats{},
 		homes: map[int64]home{}, supervisors: map[string]int64{}, batches: map[string]*batchRow{},
 	}
 }
@@ -68,24 +65,6 @@ func (t *tx) begin(now time.Time) {
 // forget drops what was learnt in a transaction that did not happen.
 func (t *tx) forget() { clear(t.supervisors) }
 
-func (t *tx) close() {
-	for _, s := range t.stmts {
-		_ = s.Close() // the connection goes with them
-	}
-}
-
-func (t *tx) stmt(query string) (*sql.Stmt, error) {
-	if s, ok := t.stmts[query]; ok {
-		return s, nil
-	}
-	s, err := t.conn.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, t.fail(fmt.Errorf("prepare %.60q: %w", query, err))
-	}
-	t.stmts[query] = s
-	return s, nil
-}
-
 // fail notes that a statement failed. A row that is not there is no failure.
 func (t *tx) fail(err error) error {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -94,73 +73,27 @@ func (t *tx) fail(err error) error {
 	return err
 }
 
-// command runs a statement that the fate of the transaction hangs on.
-func (t *tx) command(query string) error {
-	s, err := t.stmt(query)
-	if err != nil {
-		return err
-	}
-	_, err = s.Exec()
-	return err
-}
-
 // exec runs a writing statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	res, err := t.do(query, args)
-	if err != nil {
-		return 0, err
-	}
-	n, err := res.RowsAffected()
+	n, err := t.conn.exec(query, args...)
 	t.wrote = t.wrote || n > 0
-	return n, err
+	return n, t.fail(err)
 }
 
 // insert runs an INSERT and returns the new row's id.
 func (t *tx) insert(query string, args ...any) (int64, error) {
-	res, err := t.do(query, args)
-	if err != nil {
-		return 0, err
-	}
-	t.wrote = true
-	return res.LastInsertId()
-}
-
-func (t *tx) do(query string, args []any) (sql.Result, error) {
-	s, err := t.stmt(query)
-	if err != nil {
-		return nil, err
-	}
-	res, err := s.Exec(args...)
-	return res, t.fail(err)
+	_, err := t.exec(query, args...)
+	return t.conn.db.LastInsertRowID(), err
 }
 
 // row reads one row; sql.ErrNoRows where there is none.
 func (t *tx) row(query string, args []any, dest ...any) error {
-	s, err := t.stmt(query)
-	if err != nil {
-		return err
-	}
-	return t.fail(s.QueryRow(args...).Scan(dest...))
+	return t.fail(t.conn.row(query, args, dest...))
 }
 
-// each reads all rows, and calls scan for each of them. They are read to the end before it returns: the connection is
-// needed for what follows.
-func (t *tx) each(query string, args []any, scan func(*sql.Rows) error) error {
-	s, err := t.stmt(query)
-	if err != nil {
-		return err
-	}
-	rows, err := s.Query(args...)
-	if err != nil {
-		return t.fail(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return t.fail(err)
-		}
-	}
-	return t.fail(rows.Err())
+// each reads all rows, and calls scan for each of them. scan must not use the transaction.
+func (t *tx) each(query string, args []any, scan func(scanner) error) error {
+	return t.fail(t.conn.each(query, args, scan))
 }
 
 // moved counts n jobs that went from one state to another; an empty from is a new job.

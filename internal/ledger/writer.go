@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"runtime"
 	"sync"
@@ -12,7 +10,7 @@ import (
 // writer makes changes durable, many in one commit: an fsync costs as much as dozens of statements. Whoever wants a
 // change queues it; whoever gets the turn carries out all that wait and commits once. There is no goroutine behind it.
 type writer struct {
-	conn  *sql.Conn
+	conn  *conn
 	clock func() time.Time
 	turn  chan struct{} // holds one token while somebody commits
 
@@ -21,6 +19,7 @@ type writer struct {
 	closed bool
 
 	group *tx // reused; touched only with the turn
+	crowd int // how many changes came together lately, less one for each flush since; touched only with the turn
 }
 
 // change is one unit that happens whole or not at all. do must write nothing before the statement that proves its right
@@ -33,12 +32,8 @@ type change struct {
 	err  error
 }
 
-func newWriter(ctx context.Context, db *sql.DB, clock func() time.Time) (*writer, error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &writer{conn: conn, clock: clock, turn: make(chan struct{}, 1), group: newTx(conn)}, nil
+func newWriter(conn *conn, clock func() time.Time) *writer {
+	return &writer{conn: conn, clock: clock, turn: make(chan struct{}, 1), group: newTx(conn)}
 }
 
 var errClosed = errors.New("the ledger is closed")
@@ -57,7 +52,9 @@ func (w *writer) wait(c *change) error {
 	select {
 	case <-c.done:
 	case w.turn <- struct{}{}:
-		runtime.Gosched() // whoever was served by the last commit may want the next one: a bigger group for the same fsync
+		if w.crowd > 1 { // whoever was served by the last commit may want the next one: a bigger group for the same fsync
+			runtime.Gosched()
+		}
 		w.flush()
 		<-w.turn
 		<-c.done
@@ -88,6 +85,7 @@ func (w *writer) flush() {
 	queue := w.queue
 	w.queue = nil
 	w.mu.Unlock()
+	w.crowd = max(len(queue), w.crowd-1)
 	for len(queue) > 0 {
 		n := 1
 		for !queue[0].once && n < len(queue) && !queue[n].once {
@@ -113,16 +111,14 @@ func (w *writer) flush() {
 // run does the changes in one transaction. An error means that nothing of them happened; without one, each change has its
 // own answer in its err, and those with an error have written nothing.
 func (w *writer) run(changes []*change) (err error) {
-	ctx := context.Background() // a commit that has begun is not abandoned half-way
 	t := w.group
-	if err := t.command("BEGIN IMMEDIATE"); err != nil {
+	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
 			t.forget()
-			// SQLite rolls back by itself on some errors, and then says there is nothing to roll back.
-			_, _ = w.conn.ExecContext(ctx, "ROLLBACK")
+			_, _ = w.conn.exec("ROLLBACK") // SQLite rolls back by itself on some errors, and then says there is nothing to roll back
 		}
 	}()
 	t.begin(w.clock())
@@ -139,7 +135,7 @@ func (w *writer) run(changes []*change) (err error) {
 	if err := t.finish(); err != nil {
 		return err
 	}
-	err = t.command("COMMIT")
+	_, err = w.conn.exec("COMMIT")
 	return err
 }
 
@@ -158,6 +154,5 @@ func (w *writer) close() error {
 	w.turn <- struct{}{}
 	defer func() { <-w.turn }() // whoever queued in time finds its change done
 	w.flush()
-	w.group.close()
-	return w.conn.Close()
+	return w.conn.close()
 }

@@ -164,3 +164,55 @@ func TestCloseWhileWriting(t *testing.T) {
 		t.Errorf("%d are there, %d were confirmed (%v)", n, done.Load(), err)
 	}
 }
+
+// What is remembered of a job is a hint. One that a failed transaction left wrong neither loses an ending nor lets a wrong one pass.
+func TestWrongMemoryOfAJobIsNoHarm(t *testing.T) {
+	ctx := context.Background()
+	s := mustOpen(t, filepath.Join(t.TempDir(), "l.db"))
+	seed(t, s, "b", 2, 2)
+	lead(t, s, "b")
+	wrong := errors.New("this transaction does not happen")
+	claim := func() reel.Claim {
+		t.Helper()
+		c, _, err := s.Claim(ctx, reel.Claimant{Batch: "b", Supervisor: "sup-1", Worker: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ending := func(c reel.Claim, state reel.State, outcome reel.Outcome) reel.Ending {
+		return reel.Ending{
+			Attempt:  reel.Attempt{Number: c.Attempt, Pass: c.Pass, Outcome: outcome, Verdict: reel.Verdict{Category: reel.Unknown}},
+			Decision: reel.Decision{State: state},
+		}
+	}
+	c := claim()
+	if err := s.do(func(t *tx) error { // an intent that is rolled back
+		t.homes[c.Key] = home{batch: 1, account: 1, state: reel.Publishing, content: "sha256:never"}
+		_, err := t.exec(`UPDATE job SET state='publishing' WHERE id=?`, c.Key)
+		return errors.Join(err, wrong)
+	}); !errors.Is(err, wrong) {
+		t.Fatal(err)
+	}
+	if _, err := s.Record(ctx, c, ending(c, reel.Succeeded, reel.OutcomeSucceeded)); !errors.Is(err, reel.ErrRefused) {
+		t.Errorf("a post without an intent: %v", err)
+	}
+	if _, err := s.Record(ctx, c, ending(c, reel.Failed, reel.OutcomeFailed)); err != nil {
+		t.Error(err)
+	}
+	c = claim()
+	path := reel.Fingerprint{Key: "path:" + c.Job.VideoPath, Path: "path:" + c.Job.VideoPath}
+	if _, err := s.Intent(ctx, c, path, false); err != nil {
+		t.Fatal(err)
+	}
+	h := s.writer.group.homes[c.Key]
+	h.content = "sha256:another"
+	s.writer.group.homes[c.Key] = h
+	if _, err := s.Record(ctx, c, ending(c, reel.Failed, reel.OutcomeFailed)); err != nil {
+		t.Error(err)
+	}
+	var rows int
+	if err := s.read.QueryRow(`SELECT count(*) FROM publish`).Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("%d videos are guarded by a job that did not post them (%v)", rows, err)
+	}
+}

@@ -42,24 +42,32 @@ func (s State) Final() bool {
 	return false
 }
 
-// Transitions is the life of a job: from each state, those that may follow, and nothing else may.
-func Transitions() map[State][]State {
-	return map[State][]State{
-		Pending:     {Running, SetAside, Cancelled},
-		Running:     {Publishing, Failed, SetAside, Exhausted, InDoubt}, // InDoubt: a worker that shared without asking
-		Publishing:  {Succeeded, InDoubt, Failed, SetAside, Exhausted},
-		InDoubt:     {Succeeded, Failed, SetAside, Exhausted},
-		Failed:      {Running, SetAside, OutOfPasses, Cancelled},
-		SetAside:    {Pending, Cancelled},
-		Exhausted:   {Pending, Cancelled},
-		OutOfPasses: {Pending, Failed, Cancelled},
-		Cancelled:   {Pending},
-		Succeeded:   {},
+// Next is the life of a job: the states that may follow this one, and no other may.
+func (s State) Next() []State {
+	switch s {
+	case Pending:
+		return []State{Running, SetAside, Cancelled}
+	case Running: // InDoubt: a worker that shared without asking
+		return []State{Publishing, Failed, SetAside, Exhausted, InDoubt}
+	case Publishing:
+		return []State{Succeeded, InDoubt, Failed, SetAside, Exhausted}
+	case InDoubt:
+		return []State{Succeeded, Failed, SetAside, Exhausted}
+	case Failed:
+		return []State{Running, SetAside, OutOfPasses, Cancelled}
+	case SetAside, Exhausted:
+		return []State{Pending, Cancelled}
+	case OutOfPasses:
+		return []State{Pending, Failed, Cancelled}
+	case Cancelled:
+		return []State{Pending}
+	case Succeeded:
 	}
+	return nil
 }
 
 // CanBecome says whether a job may go from one state to another.
-func CanBecome(from, to State) bool { return slices.Contains(Transitions()[from], to) }
+func CanBecome(from, to State) bool { return slices.Contains(from.Next(), to) }
 
 // Reason says why a job is in a state that ends it for the machine. It is empty while the job lives and when it succeeded.
 type Reason string

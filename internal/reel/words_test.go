@@ -52,7 +52,7 @@ func TestTotalsKnowEveryState(t *testing.T) {
 // A final state is left only by a person, and every state that is not final leads on by itself.
 func TestLifeOfAJob(t *testing.T) {
 	for _, s := range reel.States() {
-		next := reel.Transitions()[s]
+		next := s.Next()
 		if !s.Final() && len(next) == 0 {
 			t.Errorf("a job is stuck in %s", s)
 		}
@@ -65,7 +65,7 @@ func TestLifeOfAJob(t *testing.T) {
 			t.Errorf("the share begins from %s, without a claim", s)
 		}
 	}
-	if len(reel.Transitions()[reel.Succeeded]) > 0 {
+	if len(reel.Succeeded.Next()) > 0 {
 		t.Error("a post can be undone")
 	}
 }

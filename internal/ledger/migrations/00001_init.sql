@@ -98,20 +98,17 @@ CREATE TABLE attempt (
   PRIMARY KEY (job, number)
 ) WITHOUT ROWID;
 
--- The publish ledger: it outlives batches. A row is written before the irreversible step may begin.
+-- The publish ledger: what is on an account, or may be. It outlives batches. A row is written before the irreversible step
+-- may begin, and goes only when the post is certainly absent; whether it was published says the state of its job.
 CREATE TABLE publish (
-  id         INTEGER PRIMARY KEY,
   account_id INTEGER NOT NULL REFERENCES account(id),
   content    TEXT    NOT NULL,
+  repost     INTEGER NOT NULL DEFAULT 0,            -- 0, or the job of an allowed repost, which stands beside such a row
   job        INTEGER NOT NULL REFERENCES job(id),
   fence      INTEGER NOT NULL,
-  repost     INTEGER NOT NULL DEFAULT 0,
-  verdict    TEXT    NOT NULL DEFAULT 'open',       -- open, published or absent
-  at         INTEGER NOT NULL
-);
-CREATE UNIQUE INDEX publish_once ON publish(account_id, content) WHERE verdict <> 'absent' AND repost = 0;
-CREATE INDEX publish_again ON publish(account_id, content) WHERE repost = 1;
-CREATE UNIQUE INDEX publish_job ON publish(job) WHERE verdict <> 'absent';
+  at         INTEGER NOT NULL,
+  PRIMARY KEY (account_id, content, repost)
+) WITHOUT ROWID;
 
 CREATE TABLE pass (
   batch_id       INTEGER NOT NULL REFERENCES batch(id),
