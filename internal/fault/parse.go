@@ -20,9 +20,11 @@ const maxFile = 1 << 20
 // file is a rules file as it is written.
 type file struct {
 	// Replace says that the built-in rules shall not be tried behind these.
-	Replace  bool       `yaml:"replace"`
-	Defaults defaults   `yaml:"defaults"`
-	Rules    []ruleNode `yaml:"rules"`
+	Replace  bool     `yaml:"replace"`
+	Defaults defaults `yaml:"defaults"`
+	// Words are named lists of words for the near fields of the rules.
+	Words map[string][]string `yaml:"words"`
+	Rules []ruleNode          `yaml:"rules"`
 }
 
 // defaults are taken by each rule of the file that does not say otherwise.
@@ -35,13 +37,23 @@ type defaults struct {
 // ruleNode is a rule that remembers where it stood.
 type ruleNode struct {
 	Rule
+	near []near
 	node ast.Node
 }
 
 // UnmarshalYAML reads a rule strictly and keeps its place for messages.
 func (r *ruleNode) UnmarshalYAML(node ast.Node) error {
 	r.node = node
-	return yaml.NodeToValue(node, &r.Rule, yaml.Strict())
+	plain, parts, err := split(node)
+	if err != nil {
+		return err
+	}
+	if err := yaml.NodeToValue(plain, &r.Rule, yaml.Strict()); err != nil {
+		return err
+	}
+	parts.fill(&r.Rule)
+	r.near = parts.near
+	return nil
 }
 
 // at is the place of one field of the rule, or of the rule, as line:column.
@@ -95,6 +107,13 @@ func parseFile(name string, data []byte) (list []Rule, replace bool, err error) 
 		}
 		rule := node.Rule
 		rule.File = name
+		for _, n := range node.near {
+			expr, err := n.expression(f.Words)
+			if err != nil {
+				return nil, false, fmt.Errorf("%s:%s: rule %q: %w", name, node.at("near"), rule.ID, err)
+			}
+			rule.Match = strings.TrimPrefix(rule.Match+"|"+expr, "|")
+		}
 		if rule.Category == "" {
 			rule.Category = f.Defaults.Category
 		}

@@ -30,6 +30,10 @@ func TestParseRefuses(t *testing.T) {
 		{"a bad range", rule + "    codes: ['http:599..500']\n", "my.yaml:4:5: rule \"a\": code \"http:599..500\" is not a range"},
 		{"a case without anything", rule + "    texts: [abc]\n    cases: [{want: account}]\n", "my.yaml:5:5: rule \"a\": case 1: it has neither"},
 		{"a case of no category", rule + "    texts: [abc]\n    cases: [{text: abc, want: bad}]\n", "my.yaml:5:5: rule \"a\": case 1: want \"bad\""},
+		{"near of words that are not there", "words: {a: [abc]}\n" + rule + "    near: [{within: 5, of: [a, b]}]\n", "my.yaml:5:5: rule \"a\": the file has no words \"b\""},
+		{"near too far", "words: {a: [abc]}\n" + rule + "    near: [{within: 5000, of: [a, a]}]\n", "my.yaml:5:5: rule \"a\": near within 5000"},
+		{"near of one list", "words: {a: [abc]}\n" + rule + "    near: [{within: 5, of: [a]}]\n", "my.yaml:5:5: rule \"a\": near takes two or three"},
+		{"near of bad words", "words: {a: ['(']}\n" + rule + "    near: [{within: 5, of: [a, a]}]\n", "my.yaml:3:5: rule \"a\": error parsing"},
 		{"an empty entry", "rules:\n  -\n", "my.yaml"},
 		{"two documents", "rules: []\n---\nrules: []\n", "more than one"},
 		{"too much", strings.Repeat("#", 2<<20), "too many"},
@@ -85,6 +89,42 @@ rules:
 	}
 	if empty := parse(t, ""); len(empty.All()) != 0 || empty.Judge(reel.Evidence{Text: "x"}).Category != reel.Unknown {
 		t.Error("an empty file must be no rules")
+	}
+}
+
+// Written in parts or plainly, a rule is the same.
+func TestParseTakesParts(t *testing.T) {
+	rules := parse(t, `
+words:
+  account: [konto, '\bcuenta']
+  closed: [gesperrt, cerrada]
+rules:
+  - id: parts
+    category: account
+    texts:
+      english: [account closed]
+      french:
+        - compte fermé
+    not: {machines: [server, database]}
+    match:
+      - 'gone \d'
+      - 'lost \d'
+    near: [{within: 9, of: [account, closed]}]
+    cases:
+      - {text: account closed}
+      - {text: compte fermé}
+      - {text: lost 1}
+      - {text: "Konto ist gesperrt"}
+      - {text: "cerrada la cuenta"}
+      - {text: "account closed in the database", want: unknown}
+      - {text: "cerrada por fin la cuenta", want: unknown}
+`)
+	for _, miss := range rules.Test() {
+		t.Error(miss)
+	}
+	rule := rules.All()[0]
+	if len(rule.Texts) != 2 || len(rule.Not) != 2 || strings.Count(rule.Match, "|") < 4 {
+		t.Errorf("%+v", rule)
 	}
 }
 

@@ -85,7 +85,7 @@ type trap struct {
 // order is the sequence of the built-in files. It matters: codes outrank words, names that programs give to things outrank
 // sentences, and what is said about another service's account is taken away before words about Instagram's are looked for.
 func order() []string {
-	return []string{"codes", "instagram", "services", "prose", "tools", "content", "sockets", "screens", "families", "network"}
+	return []string{"codes", "instagram", "services", "prose", "tools", "content", "sockets", "screens", "logins", "notices", "families", "network"}
 }
 
 // builtin parses the embedded rules once; they are part of the program, so a mistake in them is a bug and panics.
