@@ -25,10 +25,10 @@ type jobRow struct {
 }
 
 func (r *jobRow) dest(more ...any) []any {
-	return append([]any{
+	return append(append(make([]any, 0, 32), // room for more
 		&r.key, &r.job.ID, &r.account, &r.job.Account, &r.job.VideoPath, &r.job.Caption, (*nullTime)(&r.job.PublishAt), &r.job.MaxAttempts, &r.state,
 		&r.fence, &r.pass, &r.tally.Attempts, &r.tally.Account, &r.tally.Content, &r.tally.Infrastructure, &r.tally.Unknown, &r.forgiven,
-	}, more...)
+	), more...)
 }
 
 func (r *jobRow) counting() reel.Tally { return r.tally.Minus(unmarshal[reel.Tally](r.forgiven)) }

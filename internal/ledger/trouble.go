@@ -44,8 +44,10 @@ func (e *FileError) Unwrap() error { return e.Err }
 
 // trouble names what SQLite's code means for the file. Other errors pass through.
 func (s *Store) trouble(err error) error {
-	var file *FileError
-	if err == nil || errors.As(err, &file) {
+	if err == nil {
+		return nil
+	}
+	if file := new(FileError); errors.As(err, &file) {
 		return err
 	}
 	kind := kindOf(codeOf(err), err.Error())
