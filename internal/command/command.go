@@ -21,7 +21,6 @@ type Worker struct {
 	opt    Options
 	env    []string       // of every process, without the job's part
 	client *worker.Client // with ProtocolJSONL
-	runs   reel.Process   // the process of the job that runs, with ProtocolExit
 }
 
 // New makes a Worker; nothing is started and nothing checked yet, see Check.
@@ -50,7 +49,7 @@ func (w *Worker) Process() reel.Process {
 	if w.client != nil {
 		return w.client.Process()
 	}
-	return w.runs
+	return reel.Process{}
 }
 
 // Close ends the long-lived process, if there is one. The error is always nil.
@@ -88,12 +87,10 @@ func (w *Worker) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) re
 		return failed(reel.CodeInterrupted, "interrupted before the program was started")
 	}
 	r := w.run(ctx, w.cfg.Run, w.jobEnv(a, time.Time{}), line, func(p reel.Process) {
-		w.runs = p
 		if d.Started != nil {
 			d.Started(p)
 		}
 	})
-	w.runs = reel.Process{}
 	return w.judge(r)
 }
 

@@ -17,6 +17,10 @@ import (
 // pipeSure is what an empty pipe always takes at once (PIPE_BUF on Linux). A longer input needs somebody who goes on writing.
 const pipeSure = 4096
 
+// attendAfter is when a program that still runs is attended to: what it writes is read from then on, and its process is
+// noted. One that ends sooner has left in its pipes what it wrote, and its mark finds it as surely as its number.
+const attendAfter = 50 * time.Millisecond
+
 // envLongest is the longest value that goes into a variable. Linux refuses to start a program with one of 128 KiB.
 const envLongest = 100 << 10
 
@@ -69,7 +73,6 @@ func (w *Worker) run(ctx context.Context, argv, env []string, input []byte, star
 		return r
 	}
 	p.closeTheirs()
-	started(child.Process())
 
 	var killed atomic.Int32
 	kill := func(by killer) func() {
@@ -84,8 +87,13 @@ func (w *Worker) run(ctx context.Context, argv, env []string, input []byte, star
 	defer timer.Stop()
 
 	var streams sync.WaitGroup
-	streams.Go(func() { worker.Drain(r.stdout, p.outR) })
-	streams.Go(func() { worker.Drain(r.stderr, p.errR) })
+	attended := make(chan struct{})
+	attend := time.AfterFunc(attendAfter, func() {
+		defer close(attended)
+		streams.Go(func() { worker.Drain(r.stdout, p.outR) })
+		streams.Go(func() { worker.Drain(r.stderr, p.errR) })
+		started(child.Process())
+	})
 	if len(input) > pipeSure {
 		streams.Go(func() {
 			_, _ = p.inW.Write(input) // a program that does not read it does not want it
@@ -99,6 +107,12 @@ func (w *Worker) run(ctx context.Context, argv, env []string, input []byte, star
 		_, r.survivors = worker.KillMarked(context.Background(), mark)
 	}
 	worker.HurryUp(p.outR, p.errR, p.inW)
+	if attend.Stop() {
+		worker.Drain(r.stdout, p.outR)
+		worker.Drain(r.stderr, p.errR)
+	} else {
+		<-attended
+	}
 	streams.Wait()
 	r.stderr.Close()
 	return r

@@ -15,10 +15,10 @@ type writer struct {
 	turn  chan struct{} // holds one token while somebody commits
 
 	mu     sync.Mutex
-	queue  []*group
+	queue  []*change
 	closed bool
 
-	tx    *tx // reused; touched only with the turn
+	group *tx // reused; touched only with the turn
 	crowd int // how many changes came together lately, less one for each flush since; touched only with the turn
 }
 
@@ -26,66 +26,56 @@ type writer struct {
 // to (a conditional UPDATE), so that a refusal leaves nothing to undo. It may be called twice: in a group, and alone when
 // the group failed.
 type change struct {
-	do  func(*tx) error
-	err error
-}
-
-// group is the changes of one commit.
-type group struct {
-	changes []*change
-	once    bool          // of one change only, which is done once: it gets a transaction of its own
-	done    chan struct{} // closed when each change has its answer
+	do   func(*tx) error
+	once bool // do is called once only and gets a transaction of its own
+	done chan struct{}
+	err  error
 }
 
 func newWriter(conn *conn, clock func() time.Time) *writer {
-	return &writer{conn: conn, clock: clock, turn: make(chan struct{}, 1), tx: newTx(conn)}
+	return &writer{conn: conn, clock: clock, turn: make(chan struct{}, 1), group: newTx(conn)}
 }
 
 var errClosed = errors.New("the ledger is closed")
 
 // commit carries out one change and returns when it is durable.
-func (w *writer) commit(do func(*tx) error) error { return w.wait(&change{do: do}, false) }
+func (w *writer) commit(do func(*tx) error) error { return w.wait(&change{do: do}) }
 
 // commitOnce is commit for a change that cannot be repeated, since it reads from something that may be read only once.
-func (w *writer) commitOnce(do func(*tx) error) error { return w.wait(&change{do: do}, true) }
+func (w *writer) commitOnce(do func(*tx) error) error { return w.wait(&change{do: do, once: true}) }
 
-func (w *writer) wait(c *change, once bool) error {
-	g := w.enqueue(c, once)
-	if g == nil {
+func (w *writer) wait(c *change) error {
+	c.done = make(chan struct{})
+	if !w.enqueue(c) {
 		return errClosed
 	}
 	select {
-	case <-g.done:
+	case <-c.done:
 	case w.turn <- struct{}{}:
 		if w.crowd > 1 { // whoever was served by the last commit may want the next one: a bigger group for the same fsync
 			runtime.Gosched()
 		}
 		w.flush()
 		<-w.turn
-		<-g.done
+		<-c.done
 	}
 	return c.err
 }
 
 // later queues a change that nobody waits for: it shares the next commit. It is for facts that help and that safety does
 // not rest on.
-func (w *writer) later(do func(*tx) error) { w.enqueue(&change{do: do}, false) }
+func (w *writer) later(do func(*tx) error) {
+	w.enqueue(&change{do: do, done: make(chan struct{})})
+}
 
-// enqueue puts a change into the last group that waits, or into a new one; nil when the writer is closed.
-func (w *writer) enqueue(c *change, once bool) *group {
+func (w *writer) enqueue(c *change) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		return nil
+		return false
 	}
-	n := len(w.queue)
-	if n == 0 || once || w.queue[n-1].once {
-		w.queue = append(w.queue, &group{once: once, done: make(chan struct{})})
-		n++
-	}
-	g := w.queue[n-1]
-	g.changes = append(g.changes, c)
-	return g
+	w.queue = append(w.queue, c)
+	return true
 }
 
 // flush commits all that waits. A group that fails is rolled back and each change is tried alone, so that one bad change
@@ -95,26 +85,33 @@ func (w *writer) flush() {
 	queue := w.queue
 	w.queue = nil
 	w.mu.Unlock()
-	w.crowd--
-	for _, g := range queue {
-		w.crowd = max(w.crowd, len(g.changes))
-		if err := w.run(g.changes); err != nil && len(g.changes) == 1 {
-			g.changes[0].err = err
+	w.crowd = max(len(queue), w.crowd-1)
+	for len(queue) > 0 {
+		n := 1
+		for !queue[0].once && n < len(queue) && !queue[n].once {
+			n++
+		}
+		group := queue[:n]
+		queue = queue[n:]
+		if err := w.run(group); err != nil && n == 1 {
+			group[0].err = err
 		} else if err != nil {
-			for _, c := range g.changes {
-				if err := w.run([]*change{c}); err != nil { // else its own answer stands, which may be a refusal
+			for i, c := range group {
+				if err := w.run(group[i : i+1]); err != nil { // else its own answer stands, which may be a refusal
 					c.err = err
 				}
 			}
 		}
-		close(g.done)
+		for _, c := range group {
+			close(c.done)
+		}
 	}
 }
 
 // run does the changes in one transaction. An error means that nothing of them happened; without one, each change has its
 // own answer in its err, and those with an error have written nothing.
 func (w *writer) run(changes []*change) (err error) {
-	t := w.tx
+	t := w.group
 	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}

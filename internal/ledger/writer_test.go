@@ -13,16 +13,6 @@ import (
 	"reelpass/internal/reel"
 )
 
-// waiting counts the changes that wait for the next flush.
-func waiting(w *writer) (n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, g := range w.queue {
-		n += len(g.changes)
-	}
-	return n
-}
-
 // grouped queues changes while somebody has the turn, so that all of them come into one group, and returns their answers.
 func grouped(t *testing.T, s *Store, changes ...func(*tx) error) []error {
 	t.Helper()
@@ -32,7 +22,9 @@ func grouped(t *testing.T, s *Store, changes ...func(*tx) error) []error {
 	for i, c := range changes {
 		all.Go(func() { errs[i] = s.do(c) })
 		for queued := 0; queued <= i; { // in this order
-			queued = waiting(s.writer)
+			s.writer.mu.Lock()
+			queued = len(s.writer.queue)
+			s.writer.mu.Unlock()
 		}
 	}
 	<-s.writer.turn
@@ -106,10 +98,14 @@ func TestOnceIsOnce(t *testing.T) {
 	var order []string
 	var all sync.WaitGroup
 	queue := func(f func()) {
-		n := waiting(s.writer)
+		s.writer.mu.Lock()
+		n := len(s.writer.queue)
+		s.writer.mu.Unlock()
 		all.Go(f)
 		for have := n; have == n; {
-			have = waiting(s.writer)
+			s.writer.mu.Lock()
+			have = len(s.writer.queue)
+			s.writer.mu.Unlock()
 		}
 	}
 	note := func(name string, err error) func(*tx) error {
@@ -209,9 +205,9 @@ func TestWrongMemoryOfAJobIsNoHarm(t *testing.T) {
 	if _, err := s.Intent(ctx, c, path, false); err != nil {
 		t.Fatal(err)
 	}
-	h := s.writer.tx.homes[c.Key]
+	h := s.writer.group.homes[c.Key]
 	h.content = "sha256:another"
-	s.writer.tx.homes[c.Key] = h
+	s.writer.group.homes[c.Key] = h
 	if _, err := s.Record(ctx, c, ending(c, reel.Failed, reel.OutcomeFailed)); err != nil {
 		t.Error(err)
 	}

@@ -27,6 +27,6 @@ type Desk struct {
 	Share func(context.Context) bool
 	// Step tells of progress; it also proves that the worker lives.
 	Step func(name string)
-	// Started tells which process executes the assignment, as soon as it is known.
+	// Started tells which process executes the assignment, unless it ends within a moment.
 	Started func(Process)
 }

@@ -104,16 +104,14 @@ func start(host string, s Spec) (*Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Without /proc the start time stays 0: such a process is never taken for another one, and never killed by its record.
-	started, _ := startTime(proc.Pid)
-	return &Child{proc: proc, id: reel.Process{Host: host, PID: proc.Pid, Started: started}}, nil
+	return &Child{proc: proc, id: reel.Process{Host: host, PID: proc.Pid}}, nil
 }
 
 // Child is a started process and leader of its group. Wait must be called exactly once; Kill at any time.
 type Child struct {
 	proc   *os.Process
-	id     reel.Process
 	mu     sync.Mutex
+	id     reel.Process // its start time is read when it is asked for
 	reaped bool
 }
 
@@ -123,8 +121,16 @@ type Exit struct {
 	Text string // "exit status 3", "signal: killed"
 }
 
-// Process identifies the child.
-func (c *Child) Process() reel.Process { return c.id }
+// Process identifies the child. Its start time is 0 without /proc, and when it is asked for the first time after Wait: such a
+// process is never taken for another one, and never killed by its record.
+func (c *Child) Process() reel.Process {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.id.Started == 0 && !c.reaped {
+		c.id.Started, _ = startTime(c.id.PID)
+	}
+	return c.id
+}
 
 // Kill kills the whole process group at once. After the child's end was collected it does nothing: the number may be
 // somebody else's by then.
