@@ -11,8 +11,8 @@
 // internal/fault turns evidence into a verdict, by rules that are data. internal/plan turns a verdict into what becomes of
 // the job, and a pass into what becomes of the batch. internal/config turns text into settings.
 //
-// Beside the decisions are leaves, each with one kind of outside world. internal/ledger knows SQL and keeps every claim,
-// intent and event. internal/worker knows processes and both ends of the JSON-lines protocol; internal/command and
+// Beside the decisions are leaves, each with one kind of outside world. internal/ledger knows SQL, for a file and for a server, and keeps
+// every claim, intent and event. internal/worker knows processes and both ends of the JSON-lines protocol; internal/command and
 // internal/rehearsal are publishers on top of it. internal/posts reads and writes the files people bring. internal/console
 // shows events to a person at a terminal, or to a script as JSON. Leaves know the words and not each other.
 //

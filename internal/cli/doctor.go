@@ -67,7 +67,7 @@ func (a *app) examine(c *cobra.Command, f *flagSet) []finding {
 	if err != nil {
 		return []finding{bad("settings", err)}
 	}
-	all := []finding{{Check: "settings", OK: true, Text: "publisher " + dash(s.Publisher) + ", ledger " + s.DB}}
+	all := []finding{{Check: "settings", OK: true, Text: "publisher " + dash(s.Publisher) + ", ledger " + ledger.Shown(s.DB)}}
 	all = append(all, a.examineLedger(c.Context(), s), examineDisk(s), examineLogs(s), a.examineRules(s), a.examinePublisher(s))
 	return all
 }
@@ -80,7 +80,7 @@ func (a *app) examineLedger(ctx context.Context, s config.Settings) finding {
 	store, err := openLedger(ctx, s, true)
 	var file *ledger.FileError
 	if errors.As(err, &file) && file.Kind == ledger.Missing {
-		return finding{Check: "ledger", OK: true, Text: s.DB + " will be made by the first import or run"}
+		return finding{Check: "ledger", OK: true, Text: ledger.Shown(s.DB) + " will be made by the first import or run"}
 	}
 	if err != nil {
 		return bad("ledger", err)
@@ -89,11 +89,14 @@ func (a *app) examineLedger(ctx context.Context, s config.Settings) finding {
 	if err != nil {
 		return bad("ledger", err)
 	}
-	return finding{Check: "ledger", OK: true, Text: s.DB + " is sound"}
+	return finding{Check: "ledger", OK: true, Text: ledger.Shown(s.DB) + " is sound"}
 }
 
 func examineDisk(s config.Settings) finding {
-	dir := filepath.Dir(s.DB)
+	dir, of := filepath.Dir(s.DB), "the ledger"
+	if ledger.IsServer(s.DB) {
+		dir, of = s.LogDir, "the logs"
+	}
 	for {
 		_, err := os.Stat(dir)
 		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
@@ -106,7 +109,7 @@ func examineDisk(s config.Settings) finding {
 		return bad("disk", err)
 	}
 	free := int64(st.Bavail) * st.Bsize
-	x := finding{Check: "disk", OK: free >= minFree, Text: fmt.Sprintf("%.1f GiB free beside the ledger", float64(free)/(1<<30))}
+	x := finding{Check: "disk", OK: free >= minFree, Text: fmt.Sprintf("%.1f GiB free beside %s", float64(free)/(1<<30), of)}
 	if !x.OK {
 		x.Hint = "free some space: a run that cannot write its ledger stops"
 	}

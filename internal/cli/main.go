@@ -138,7 +138,7 @@ func (a *app) report(err error) int {
 	switch {
 	case errors.As(err, &use), errors.As(err, &bad), errors.Is(err, reel.ErrNotFound):
 		return exitUsage
-	case errors.As(err, &file) && slices.Contains([]ledger.Trouble{ledger.Missing, ledger.Foreign, ledger.Newer}, file.Kind):
+	case errors.As(err, &file) && slices.Contains([]ledger.Trouble{ledger.Missing, ledger.Foreign, ledger.Newer, ledger.BadAddress}, file.Kind):
 		return exitUsage
 	}
 	return exitCannot
@@ -166,6 +166,11 @@ func hintFor(err error) string {
 			ledger.Unreadable: "check the file's owner and permissions",
 			ledger.Unwritable: "check that the folder exists and may be written, or name another place with --db",
 			ledger.Busy:       "a long import may be running; try again when it is done",
+
+			ledger.BadAddress:  "it looks like postgres://USER@HOST:5432/DATABASE; the password may stand in PGPASSWORD or ~/.pgpass",
+			ledger.Unreachable: "check the address, the network and that the server runs: nothing is lost, run the same command again",
+			ledger.Denied:      "check the user, the password (PGPASSWORD, ~/.pgpass) and the server's pg_hba.conf",
+			ledger.NoDatabase:  "make it with 'createdb', or name another",
 		}[file.Kind]
 	}
 	return ""
@@ -193,7 +198,7 @@ one ledger file; kill it and run it again.`,
 		return hinted{usageError{err}, "see '" + c.CommandPath() + " --help'"}
 	})
 	root.PersistentFlags().String("config", "", "settings `FILE` (default reelpass.yaml where it exists)")
-	root.PersistentFlags().String("db", "", "the ledger's `FILE` (default .reelpass/ledger.db)")
+	root.PersistentFlags().String("db", "", "the ledger's `FILE`, or postgres:// and the address of a server (default .reelpass/ledger.db)")
 	root.AddCommand(
 		a.runCommand(), a.workerCommand(), a.importCommand(), a.exportCommand(), a.statusCommand(), a.jobsCommand(), a.explainCommand(),
 		a.classifyCommand(), a.rulesCommand(), a.accountsCommand(), a.resolveCommand(), a.retryCommand(), a.cancelCommand(),

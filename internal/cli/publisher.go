@@ -46,7 +46,7 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 			return publisher{}, usageError{err}
 		}
 		make := func(id int) *command.Worker {
-			return command.New(cfg, command.Options{Launcher: launch, Log: l.worker(id), Mark: mark, Secrets: secrets})
+			return command.New(cfg, command.Options{Launcher: launch, Log: l.worker(id), Mark: mark, Secrets: secrets, Env: withoutLedger()})
 		}
 		return publisher{
 			worker:    func(id int) runner.Worker { return make(id) },
@@ -63,6 +63,7 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 			worker: func(id int) runner.Worker {
 				return worker.NewClient(worker.Options{
 					Argv: argv, Launcher: launch, Timeout: s.JobTimeout.Std(), Log: l.worker(id), Mark: mark, Secrets: secrets,
+					Env: withoutLedger(),
 				})
 			},
 		}, nil
@@ -74,6 +75,9 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 	}
 	return publisher{}, usage("publisher %s is not in this build", s.Publisher)
 }
+
+// withoutLedger takes the ledger's address from a worker's environment: it has no use for it, and a password may stand in it.
+func withoutLedger() []string { return []string{"REELPASS_DB"} }
 
 // rehearsalArgv is how this program is started as a rehearsal's worker.
 func (a *app) rehearsalArgv(s config.Settings) ([]string, error) {

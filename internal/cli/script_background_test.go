@@ -46,7 +46,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	b := &background{cmd: exec.Command(args[1], args[2:]...), done: make(chan struct{})}
 	b.news = sync.NewCond(&b.mu)
 	b.cmd.Dir, b.cmd.Stderr = ts.MkAbs("."), &b.err
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "USER", "WORK"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "USER", "WORK", "REELPASS_DB"} {
 		b.cmd.Env = append(b.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	out, err := b.cmd.StdoutPipe()

@@ -8,13 +8,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"reelpass/internal/cli"
+	"reelpass/internal/postgrestest"
 )
 
 var update = flag.Bool("update", false, "write what the scripts compare with anew")
@@ -27,19 +30,48 @@ func TestMain(m *testing.M) {
 }
 
 func TestScript(t *testing.T) {
+	p := scripts(t, func(*testscript.Env) error { return nil })
+	p.Dir, p.UpdateScripts = "testdata/script", *update
+	testscript.Run(t, p)
+}
+
+// The same scripts with the ledger on a server, but for those that speak of a file or of none.
+func TestScriptOnServer(t *testing.T) {
+	server, err := postgrestest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop() })
+	var made atomic.Int32
+	p := scripts(t, func(env *testscript.Env) error {
+		address, err := server.Database(t.Context(), fmt.Sprint("script", made.Add(1)))
+		env.Setenv("REELPASS_DB", address)
+		return err
+	})
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Files = slices.DeleteFunc(files, func(f string) bool {
+		return slices.Contains([]string{"bad_ledger", "bad_posts", "doctor_version_completion", "help_golden", "settings_precedence", "secrets"}, strings.TrimSuffix(filepath.Base(f), ".txtar"))
+	})
+	testscript.Run(t, p)
+}
+
+// scripts is what a script may use. ledger is asked where each keeps its ledger.
+func scripts(t *testing.T, ledger func(*testscript.Env) error) testscript.Params {
+	t.Helper()
 	foreign, err := filepath.Abs("testdata/foreign.db")
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
-		Dir:           "testdata/script",
-		UpdateScripts: *update,
+	return testscript.Params{
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
 			env.Setenv("USER", "ana")
 			env.Setenv("FOREIGN", foreign) // a database of another program, with one empty table
 			env.Values[backgroundKey{}] = map[string]*background{}
-			return nil
+			return ledger(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
@@ -52,7 +84,7 @@ func TestScript(t *testing.T) {
 			"signal": signalled,
 			"ends":   ends,
 		},
-	})
+	}
 }
 
 // exits CODE PROGRAM [ARGS...] runs a program that must end with exactly this code, and never with a stack trace.

@@ -124,8 +124,8 @@ func (a *app) settings(c *cobra.Command, f *flagSet) (config.Settings, error) {
 
 // openLedger opens the ledger that the settings name. The caller closes it.
 func openLedger(ctx context.Context, s config.Settings, mustExist bool) (*ledger.Store, error) {
-	if strings.Contains(s.DB, "://") {
-		return nil, hinted{usage("db: this build keeps its ledger in a SQLite file, not in a server"), "give --db a path"}
+	if strings.Contains(s.DB, "://") && !ledger.IsServer(s.DB) {
+		return nil, hinted{usage("db: a ledger is a SQLite file or a PostgreSQL database"), "give --db a path, or an address that begins with postgres://"}
 	}
 	return ledger.Open(ctx, s.DB, ledger.Options{MustExist: mustExist})
 }
@@ -153,7 +153,7 @@ func batchOf(ctx context.Context, c *cobra.Command, s config.Settings, store *le
 	}
 	name, err := store.Latest(ctx)
 	if errors.Is(err, reel.ErrNotFound) {
-		return "", hinted{usage("%s: there is no batch in it yet", s.DB), "start with 'reelpass run POSTS.csv' or 'reelpass import POSTS.csv'"}
+		return "", hinted{usage("%s: there is no batch in it yet", ledger.Shown(s.DB)), "start with 'reelpass run POSTS.csv' or 'reelpass import POSTS.csv'"}
 	}
 	return name, err
 }

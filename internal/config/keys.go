@@ -48,7 +48,7 @@ func entries(s *Settings) []entry {
 		{"state_file", &s.StateFile, "scheduler_state.json of the earlier orchestrator, to take jobs from"},
 		{"batch", &s.Batch, "the batch's name; empty means the name of the posts file"},
 		{"publisher", &s.Publisher, "who carries a job out: command or rehearsal"},
-		{"db", &s.DB, "the file of the ledger"},
+		{"db", &s.DB, "the file of the ledger, or the address of a PostgreSQL server: postgres://..."},
 		{"rules", &s.Rules, "a file of rules that extends or replaces the built-in ones"},
 		{"log_dir", &s.LogDir, "where the workers' logs go"},
 		{"job_timeout", &s.JobTimeout, "a worker without progress for this long is killed"},

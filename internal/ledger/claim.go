@@ -236,7 +236,7 @@ func (t *tx) holdBack(batch int64, name string, account int64) ([]reel.Event, er
 	}
 	var held []heldAccount
 	err := t.each(`SELECT h.account_id, a.name FROM hold h JOIN account a ON a.id=h.account_id
-		WHERE h.released_at IS NULL AND (?1=0 OR h.account_id=?1) ORDER BY h.account_id`, []any{account}, func(row scanner) error {
+		WHERE h.released_at IS NULL AND (CAST(?1 AS BIGINT)=0 OR h.account_id=?1) ORDER BY h.account_id`, []any{account}, func(row scanner) error {
 		var h heldAccount
 		err := row.Scan(&h.id, &h.name)
 		held = append(held, h)

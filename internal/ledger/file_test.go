@@ -138,7 +138,7 @@ func TestPragmas(t *testing.T) {
 		"PRAGMA journal_mode": "wal", "PRAGMA synchronous": "2", "PRAGMA application_id": fmt.Sprint(applicationID), "PRAGMA busy_timeout": "60000",
 	} {
 		var got string
-		if err := s.writer.conn.row(query, nil, &got); err != nil || got != want {
+		if err := rowOf(s.writer.conn, query, nil, &got); err != nil || got != want {
 			t.Errorf("%s: %s, want %s (%v)", query, got, want, err)
 		}
 	}

@@ -18,7 +18,7 @@ func TestFullDisk(t *testing.T) {
 	pages := func(n int) {
 		t.Helper()
 		var got int
-		if err := s.writer.conn.row(fmt.Sprintf(`PRAGMA max_page_count=%d`, n), nil, &got); err != nil {
+		if err := rowOf(s.writer.conn, fmt.Sprintf(`PRAGMA max_page_count=%d`, n), nil, &got); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -104,7 +104,7 @@ func (im *importer) open(name string) error {
 	t := im.t
 	id, _, err := t.batchID(name)
 	if errors.Is(err, reel.ErrNotFound) {
-		id, err = t.insert(`INSERT INTO batch(name,created_at,used_at) VALUES(?,?,?)`, name, ms(t.now), ms(t.now))
+		id, err = t.insert(`INSERT INTO batch(name,created_at,used_at) VALUES(?,?,?) RETURNING id`, name, ms(t.now), ms(t.now))
 	}
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func (t *tx) account(name string) (int64, error) {
 	var id int64
 	err := t.row(`SELECT id FROM account WHERE name=?`, []any{name}, &id)
 	if errors.Is(err, sql.ErrNoRows) {
-		return t.insert(`INSERT INTO account(name) VALUES(?)`, name)
+		return t.insert(`INSERT INTO account(name) VALUES(?) RETURNING id`, name)
 	}
 	return id, err
 }

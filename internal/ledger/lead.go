@@ -193,7 +193,7 @@ func (s *Store) OpenPass(ctx context.Context, batch string, term int64, pass int
 		if err != nil || totals.Pending+totals.Failed == 0 {
 			return err
 		}
-		if _, err := t.exec(`UPDATE batch SET pass=?, pass_open=1, waiting_until=NULL, result='' WHERE id=?`, pass, id); err != nil {
+		if _, err := t.exec(`UPDATE batch SET pass=?, pass_open=TRUE, waiting_until=NULL, result='' WHERE id=?`, pass, id); err != nil {
 			return err
 		}
 		if _, err := t.exec(`INSERT INTO pass(batch_id,pass,started_at) VALUES(?,?,?)`, id, pass, ms(t.now)); err != nil {
@@ -256,7 +256,7 @@ func (s *Store) Advance(ctx context.Context, batch string, term int64, decide fu
 }
 
 func (t *tx) closePass(id int64, round reel.Round, step reel.Step, events *[]reel.Event) error {
-	if _, err := t.exec(`UPDATE batch SET pass_open=0 WHERE id=?`, id); err != nil {
+	if _, err := t.exec(`UPDATE batch SET pass_open=FALSE WHERE id=?`, id); err != nil {
 		return err
 	}
 	if _, err := t.exec(`UPDATE pass SET ended_at=? WHERE batch_id=? AND pass=?`, ms(t.now), id, round.Pass); err != nil {

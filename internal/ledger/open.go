@@ -20,7 +20,7 @@ import (
 	_ "modernc.org/sqlite"        // SQLite without cgo, so that reelpass stays one static binary
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations/*/*.sql
 var migrations embed.FS
 
 // applicationID marks a SQLite file as a reelpass ledger ("RELP"), so that a foreign database is never written to.
@@ -35,19 +35,23 @@ type Options struct {
 	MustExist bool             // do not create a ledger
 }
 
-// Store is a ledger in a SQLite file. It may be used by many goroutines at once, and other processes may open the same
-// file beside it.
+// Store is a ledger in a SQLite file, or in a PostgreSQL database. It may be used by many goroutines at once, and other
+// processes may open the same beside it.
 type Store struct {
-	path   string
+	path   string // or the server's address, without its password
+	server bool
 	clock  func() time.Time
-	read   *sql.DB // query-only connections
+	read   pool
 	writer *writer
 	turns  map[int64]*int64 // by batch: the account served last; touched only inside a change
 }
 
-// Open opens the ledger at path, creating and migrating it where needed. Its errors say what is wrong with the file in
-// one line; use Trouble to learn the kind.
+// Open opens the ledger at path, or at the address of a PostgreSQL server (IsServer), creating and migrating it where needed.
+// Its errors say what is wrong in one line; use Trouble to learn the kind.
 func Open(ctx context.Context, path string, opt Options) (*Store, error) {
+	if IsServer(path) {
+		return openServer(ctx, path, opt)
+	}
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
@@ -73,12 +77,12 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	// WAL with synchronous=FULL makes a commit durable; a bigger WAL between checkpoints would only lengthen them.
-	write, err := connect(s.path, "journal_mode(WAL)", "synchronous(FULL)", cache)
+	write, err := connectFile(s.path, s.clock, "journal_mode(WAL)", "synchronous(FULL)", cache)
 	if err != nil {
 		return err
 	}
-	s.writer = newWriter(write, s.clock)
-	if s.read, err = sql.Open("sqlite", dsn(s.path, "query_only(1)", cache)); err == nil {
+	s.writer = newWriter(write)
+	if s.read.DB, err = sql.Open("sqlite", dsn(s.path, "query_only(1)", cache)); err == nil {
 		s.read.SetMaxOpenConns(4)
 	}
 	return err
@@ -162,7 +166,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err := mark(ctx, s.path); err != nil {
 		return err
 	}
-	sub, err := fs.Sub(migrations, "migrations")
+	sub, err := fs.Sub(migrations, "migrations/sqlite")
 	if err != nil {
 		return err
 	}
@@ -209,13 +213,13 @@ func mark(ctx context.Context, path string) error {
 // Close writes what is queued and closes the file.
 func (s *Store) Close() error {
 	err := s.writer.close()
-	if s.read != nil {
+	if s.read.DB != nil {
 		err = errors.Join(err, s.read.Close())
 	}
 	return err
 }
 
-// Path is the file of the ledger.
+// Path is the file of the ledger, or the server's address without its password.
 func (s *Store) Path() string { return s.path }
 
 func ms(t time.Time) int64 { return t.UnixMilli() }

@@ -26,7 +26,7 @@ func TestStatementsUseTheirIndexes(t *testing.T) {
 		"SCAN CONSTANT ROW", "SCAN 2-ROW VALUES",
 	}
 	seen := map[string]bool{}
-	for query := range s.writer.conn.stmts {
+	for query := range s.writer.conn.(*fileLink).stmts {
 		for _, line := range explain(t, s, query) {
 			if line := strings.TrimSpace(line); strings.HasPrefix(line, "SCAN") && !anyPrefix(line, allowed) {
 				t.Errorf("%s\n  in %s", line, query)

@@ -52,20 +52,9 @@ func (s *Store) Batches(ctx context.Context) ([]reel.Status, error) {
 	return all, nil
 }
 
-// reader is what reads need; a *sql.Tx, where several reads must see one moment.
-type reader interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 // moment lets f read the ledger as it stands at one moment.
 func (s *Store) moment(ctx context.Context, f func(reader) error) error {
-	t, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return s.trouble(err)
-	}
-	defer t.Rollback()
-	return s.trouble(f(t))
+	return s.trouble(s.read.moment(ctx, f))
 }
 
 // rowsOf calls scan for each row of a query.
@@ -201,7 +190,7 @@ func (s *Store) Jobs(ctx context.Context, batch string, f Filter) iter.Seq2[reel
 
 // anyOf is the condition that a job is in one of some states. A word that is no state matches no job.
 func anyOf(states []reel.State) string {
-	terms := []string{`0`}
+	terms := []string{`1=0`}
 	for _, st := range states {
 		if slices.Contains(reel.States(), st) {
 			terms = append(terms, `j.state='`+string(st)+`'`)
@@ -293,8 +282,11 @@ func (s *Store) Holds(ctx context.Context, all bool) ([]reel.Hold, error) {
 	return holds, s.trouble(rows.Err())
 }
 
-// Check asks SQLite whether the file is sound. It reads all of it.
+// Check asks SQLite whether the file is sound. It reads all of it. A server looks after its own files.
 func (s *Store) Check(ctx context.Context) error {
+	if s.server {
+		return s.trouble(s.read.PingContext(ctx))
+	}
 	var said string
 	if err := s.read.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&said); err != nil {
 		return s.trouble(err)

@@ -131,7 +131,7 @@ func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) 
 	}
 	look := ""
 	if e.Look && d.State == reel.InDoubt { // not named otherwise: its index need not be looked at
-		look = `look_due=NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL),`
+		look = `look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL) THEN 0 ELSE 1 END,`
 	}
 	return t.exec(`UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, `+look+`
 		attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
@@ -334,7 +334,7 @@ func (t *tx) settleDoubt(at home, c reel.Claim, look reel.Look, d reel.Decision)
 func (s *Store) Release(ctx context.Context, c reel.Claim) error {
 	return s.do(func(t *tx) error {
 		_, err := t.exec(`UPDATE job SET owner=NULL, lease_until=NULL, worker_pid=0,
-			look_due=NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)
+			look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL) THEN 0 ELSE 1 END
 			WHERE id=? AND fence=? AND owner IS NOT NULL AND state='in_doubt'`, c.Key, c.Fence)
 		return err
 	})

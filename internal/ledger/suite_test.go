@@ -40,7 +40,7 @@ func inFile(t *testing.T, clock func() time.Time) ledgertest.Fixture {
 	t.Cleanup(func() { _ = door.Close() })
 	return ledgertest.Fixture{
 		Store:   store,
-		Dump:    func(t *testing.T) string { return dump(t, door) },
+		Dump:    func(t *testing.T) string { return dump(t, door, tablesOfFile) },
 		Journal: func(t *testing.T) []reel.Event { return journal(t, door) },
 		Exec:    func(q string) error { _, err := door.Exec(q); return err },
 		Reopen: func(t *testing.T) ledgertest.Store {
@@ -91,12 +91,15 @@ func journal(t *testing.T, db *sql.DB) []reel.Event {
 	return all
 }
 
-// dump is every row of every table, those of SQLite and the migrations left out.
-func dump(t *testing.T, db *sql.DB) string {
+// tablesOfFile lists the tables of a file, those of SQLite and the migrations left out.
+const tablesOfFile = `SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%' ORDER BY name`
+
+// dump is every row of some tables.
+func dump(t *testing.T, db *sql.DB, tables string) string {
 	t.Helper()
 	var out strings.Builder
-	for _, table := range column(t, db, `SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%' ORDER BY name`) {
-		rows, err := db.Query(`SELECT * FROM "` + table + `"`)
+	for _, table := range column(t, db, tables) {
+		rows, err := db.Query(`SELECT * FROM "` + table + `" ORDER BY 1, 2`)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	direct "zombiezen.com/go/sqlite"
 )
 
-// Trouble is what is wrong with the ledger's file.
+// Trouble is what is wrong with the ledger's file or server.
 type Trouble string
 
 // The kinds of trouble.
@@ -24,6 +24,11 @@ const (
 	Unwritable Trouble = "the ledger cannot be written"
 	Busy       Trouble = "another process keeps the ledger locked"
 	Network    Trouble = "the ledger is on a network file system"
+
+	BadAddress  Trouble = "this is no address of a PostgreSQL server"
+	Unreachable Trouble = "the server cannot be reached"
+	Denied      Trouble = "the server refuses this user or password"
+	NoDatabase  Trouble = "the server has no such database"
 )
 
 // FileError says what is wrong with the ledger's file, in one line.
@@ -50,7 +55,10 @@ func (s *Store) trouble(err error) error {
 	if file := new(FileError); errors.As(err, &file) {
 		return err
 	}
-	kind := kindOf(codeOf(err), err.Error())
+	kind := serverTrouble(err)
+	if !s.server {
+		kind = kindOf(codeOf(err), err.Error())
+	}
 	if kind == "" {
 		return err
 	}

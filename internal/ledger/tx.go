@@ -13,7 +13,7 @@ import (
 // tx is a transaction that several changes share. Counters are summed up and journal rows collected, and both are written
 // once at its end.
 type tx struct {
-	conn *conn
+	conn link
 
 	now    time.Time
 	wrote  bool  // the present change has written something
@@ -47,15 +47,15 @@ type row struct {
 	batch, job any
 }
 
-func newTx(conn *conn) *tx {
+func newTx(conn link) *tx {
 	return &tx{
 		conn: conn, totals: map[totalKey]int{}, passes: map[passKey]*reel.PassStats{},
 		homes: map[int64]home{}, supervisors: map[string]int64{}, batches: map[string]*batchRow{},
 	}
 }
 
-func (t *tx) begin(now time.Time) {
-	t.now, t.wrote, t.broken, t.seq = now, false, nil, 0
+func (t *tx) begin(m moment) {
+	t.now, t.wrote, t.broken, t.seq = m.now, false, nil, m.event
 	t.events = t.events[:0]
 	clear(t.totals)
 	clear(t.passes)
@@ -80,15 +80,16 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	return n, t.fail(err)
 }
 
-// insert runs an INSERT and returns the new row's id.
-func (t *tx) insert(query string, args ...any) (int64, error) {
-	_, err := t.exec(query, args...)
-	return t.conn.db.LastInsertRowID(), err
+// insert runs an INSERT that returns one number.
+func (t *tx) insert(query string, args ...any) (id int64, err error) {
+	err = t.row(query, args, &id)
+	t.wrote = t.wrote || err == nil
+	return id, err
 }
 
 // row reads one row; sql.ErrNoRows where there is none.
 func (t *tx) row(query string, args []any, dest ...any) error {
-	return t.fail(t.conn.row(query, args, dest...))
+	return t.fail(rowOf(t.conn, query, args, dest...))
 }
 
 // each reads all rows, and calls scan for each of them. scan must not use the transaction.
@@ -133,7 +134,7 @@ func (t *tx) writeCounters() error {
 			continue
 		}
 		if _, err := t.exec(`INSERT INTO total(batch_id,name,n) VALUES(?,?,?)
-			ON CONFLICT(batch_id,name) DO UPDATE SET n=n+excluded.n`, k.batch, k.name, n); err != nil {
+			ON CONFLICT(batch_id,name) DO UPDATE SET n=total.n+excluded.n`, k.batch, k.name, n); err != nil {
 			return err
 		}
 	}

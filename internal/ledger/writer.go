@@ -4,22 +4,23 @@ import (
 	"errors"
 	"runtime"
 	"sync"
-	"time"
+
+	"reelpass/internal/reel"
 )
 
 // writer makes changes durable, many in one commit: an fsync costs as much as dozens of statements. Whoever wants a
 // change queues it; whoever gets the turn carries out all that wait and commits once. There is no goroutine behind it.
 type writer struct {
-	conn  *conn
-	clock func() time.Time
-	turn  chan struct{} // holds one token while somebody commits
+	conn link
+	turn chan struct{} // holds one token while somebody commits
 
 	mu     sync.Mutex
 	queue  []*change
 	closed bool
 
-	group *tx // reused; touched only with the turn
-	crowd int // how many changes came together lately, less one for each flush since; touched only with the turn
+	group  *tx   // reused; touched only with the turn
+	broken error // reel.ErrBroken: whether the last commit happened is not known; touched only with the turn
+	crowd  int   // how many changes came together lately, less one for each flush since; touched only with the turn
 }
 
 // change is one unit that happens whole or not at all. do must write nothing before the statement that proves its right
@@ -32,8 +33,8 @@ type change struct {
 	err  error
 }
 
-func newWriter(conn *conn, clock func() time.Time) *writer {
-	return &writer{conn: conn, clock: clock, turn: make(chan struct{}, 1), group: newTx(conn)}
+func newWriter(conn link) *writer {
+	return &writer{conn: conn, turn: make(chan struct{}, 1), group: newTx(conn)}
 }
 
 var errClosed = errors.New("the ledger is closed")
@@ -79,7 +80,7 @@ func (w *writer) enqueue(c *change) bool {
 }
 
 // flush commits all that waits. A group that fails is rolled back and each change is tried alone, so that one bad change
-// never takes others with it.
+// never takes others with it; so is one whose way to the server was lost.
 func (w *writer) flush() {
 	w.mu.Lock()
 	queue := w.queue
@@ -93,13 +94,14 @@ func (w *writer) flush() {
 		}
 		group := queue[:n]
 		queue = queue[n:]
-		if err := w.run(group); err != nil && n == 1 {
-			group[0].err = err
-		} else if err != nil {
-			for i, c := range group {
-				if err := w.run(group[i : i+1]); err != nil { // else its own answer stands, which may be a refusal
-					c.err = err
-				}
+		err := w.run(group)
+		for i, c := range group {
+			alone := err
+			for try := 1; alone != nil && w.broken == nil && !c.once && (try == 1 && n > 1 || try < 3 && errors.Is(alone, errLost)); try++ {
+				alone = w.run(group[i : i+1])
+			}
+			if alone != nil { // else its own answer stands, which may be a refusal
+				c.err = alone
 			}
 		}
 		for _, c := range group {
@@ -111,17 +113,24 @@ func (w *writer) flush() {
 // run does the changes in one transaction. An error means that nothing of them happened; without one, each change has its
 // own answer in its err, and those with an error have written nothing.
 func (w *writer) run(changes []*change) (err error) {
+	if w.broken != nil {
+		return w.broken
+	}
 	t := w.group
-	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
+	at, err := w.conn.begin()
+	if err != nil {
 		return err
 	}
+	over := false
 	defer func() {
 		if err != nil {
 			t.forget()
-			_, _ = w.conn.exec("ROLLBACK") // SQLite rolls back by itself on some errors, and then says there is nothing to roll back
+			if !over {
+				_ = w.conn.end(false)
+			}
 		}
 	}()
-	t.begin(w.clock())
+	t.begin(at)
 	for _, c := range changes {
 		t.wrote = false
 		c.err = c.do(t)
@@ -135,7 +144,10 @@ func (w *writer) run(changes []*change) (err error) {
 	if err := t.finish(); err != nil {
 		return err
 	}
-	_, err = w.conn.exec("COMMIT")
+	over = true
+	if err = w.conn.end(true); errors.Is(err, reel.ErrBroken) {
+		w.broken = err
+	}
 	return err
 }
 

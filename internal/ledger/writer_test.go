@@ -33,13 +33,16 @@ func grouped(t *testing.T, s *Store, changes ...func(*tx) error) []error {
 }
 
 func add(name string) func(*tx) error {
-	return func(t *tx) error { _, err := t.insert(`INSERT INTO account(name) VALUES(?)`, name); return err }
+	return func(t *tx) error {
+		_, err := t.insert(`INSERT INTO account(name) VALUES(?) RETURNING id`, name)
+		return err
+	}
 }
 
 func accounts(t *testing.T, s *Store) string {
 	t.Helper()
 	var all string
-	if err := s.read.QueryRow(`SELECT COALESCE(group_concat(name,' ' ORDER BY name),'') FROM account`).Scan(&all); err != nil {
+	if err := s.read.QueryRowContext(t.Context(), `SELECT COALESCE(string_agg(name,' ' ORDER BY name),'') FROM account`).Scan(&all); err != nil {
 		t.Fatal(err)
 	}
 	return all

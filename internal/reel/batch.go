@@ -25,6 +25,9 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrTaken: somebody else leads the batch.
 	ErrTaken = errors.New("taken")
+	// ErrBroken: it is not known whether the ledger keeps what was written last, and this process cannot find out. Only another
+	// run can go on.
+	ErrBroken = errors.New("it is not known whether the last change was kept")
 )
 
 // Limits says how often and how long things are tried. reference: docs/semantics.md, rules 3 to 5.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -124,6 +125,10 @@ func TestALostLeaseKillsItsWorker(t *testing.T) {
 		"settled by somebody else":        {func() ([]reel.Lease, error) { return nil, nil }, 11 * time.Second, 9 * time.Second},
 		"given again under a new fence":   {func() ([]reel.Lease, error) { return []reel.Lease{{Key: 1, Fence: 8}}, nil }, 11 * time.Second, 9 * time.Second},
 		"a ledger that cannot be reached": {func() ([]reel.Lease, error) { return nil, errors.New("unreachable") }, 31 * time.Second, 25 * time.Second},
+		"a shared one that does not answer": {func() ([]reel.Lease, error) {
+			<-time.After(time.Minute)
+			return nil, errors.New("too late")
+		}, 26 * time.Second, 24 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -131,6 +136,7 @@ func TestALostLeaseKillsItsWorker(t *testing.T) {
 				start := time.Now()
 				var died time.Duration
 				r := s.runner(stuck{share: true, killed: func() { died = time.Since(start); close(s.finished) }}, noProcesses{})
+				r.Shared = strings.Contains(name, "shared")
 				if _, err := r.Lead(context.Background()); err != nil {
 					t.Fatal(err)
 				}

@@ -9,11 +9,22 @@ import (
 	"reelpass/internal/reel"
 )
 
+// leasePatience is how long after its last renewal a lease is taken for lost.
+const leasePatience = reel.LeaseTTL - reel.SweepEvery
+
 // keepLeases renews this supervisor's leases. A lease that somebody else has settled, and every lease when the ledger could
-// not be reached for nearly a lease's time, is lost: its worker is killed before anybody else may take the job.
+// not be reached for nearly a lease's time, is lost: its worker is killed before anybody else may take the job. Where other
+// hosts share the ledger that happens also while a renewal waits for an answer; on one host whoever settles a lease kills its
+// worker first, and a running post need not end because the ledger is slow.
 func (r *Runner) keepLeases(ctx context.Context) {
 	tick := time.NewTicker(reel.RenewEvery)
 	defer tick.Stop()
+	over := time.AfterFunc(leasePatience, func() {
+		if r.Shared {
+			r.drop(r.activeLeases())
+		}
+	})
+	defer over.Stop()
 	last := time.Now()
 	for {
 		select {
@@ -22,15 +33,17 @@ func (r *Runner) keepLeases(ctx context.Context) {
 		case <-tick.C:
 		}
 		before := r.activeLeases()
+		asked := time.Now()
 		held, err := r.Leases.Renew(ctx, r.Supervisor.ID)
 		if err != nil {
 			r.notice("leases could not be renewed: %v", err)
-			if time.Since(last) > reel.LeaseTTL-reel.SweepEvery {
+			if time.Since(last) > leasePatience {
 				r.drop(before)
 			}
 			continue
 		}
-		last = time.Now()
+		last = asked
+		over.Reset(leasePatience - time.Since(asked))
 		lost := map[reel.Lease]bool{}
 		for _, l := range before {
 			lost[l] = true

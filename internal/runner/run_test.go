@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"reelpass/internal/reel"
@@ -416,5 +417,32 @@ func TestLentWorkersKeepTheLeadersLimits(t *testing.T) {
 	}
 	if r := b.records(t)["job-0"]; r.State != reel.Failed || r.DuePass != 2 {
 		t.Errorf("%s/%s, due in pass %d", r.State, r.Reason, r.DuePass)
+	}
+}
+
+// A machine that lends its workers outlives a ledger that does not answer for a while, but not one that has lost its batch.
+func TestLendingOutlivesASilentLedger(t *testing.T) {
+	silence := errors.New("no answer")
+	for name, test := range map[string]struct {
+		answers func(after time.Duration) (bool, error)
+		want    error
+		until   time.Duration
+	}{
+		"for a while": {func(d time.Duration) (bool, error) {
+			return d > 12*time.Second, map[bool]error{true: silence}[d < 12*time.Second]
+		}, nil, 14 * time.Second},
+		"for too long":      {func(time.Duration) (bool, error) { return false, silence }, silence, 27 * time.Second},
+		"the batch is gone": {func(time.Duration) (bool, error) { return false, reel.ErrNotFound }, reel.ErrNotFound, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &shelf{renew: func() ([]reel.Lease, error) { return nil, nil }, held: func() []reel.Held { return nil }, finished: make(chan struct{})}
+				began := time.Now()
+				err := s.runner(stuck{}, noProcesses{}).Lend(context.Background(), func(context.Context) (bool, error) { return test.answers(time.Since(began)) })
+				if !errors.Is(err, test.want) || time.Since(began) > test.until {
+					t.Errorf("%v after %s", err, time.Since(began))
+				}
+			})
+		})
 	}
 }

@@ -81,6 +81,9 @@ type Config struct {
 	PerWorker   int  // slots of each: jobs that it has at once
 	AllowRepost bool // the same video may go to the same account again
 	Look        bool // the publisher can look up in-doubt jobs
+	// Shared says that supervisors of other hosts share the ledger. They cannot see whether a worker lives, so none may outlive
+	// its lease.
+	Shared bool
 	// Immediate says that executing a job is itself the irreversible step, as with a program that is judged by its exit. Then a
 	// claim carries the intent and the end of the slot's job before: one commit a job instead of three.
 	Immediate bool
@@ -225,19 +228,23 @@ func (r *Runner) Lead(ctx context.Context) (reel.Result, error) {
 	return result, nil
 }
 
-// Lend works on a batch that somebody else leads, until done says that it is finished, or a stop.
+// Lend works on a batch that somebody else leads, until done says that it is finished, or a stop. A ledger that does not answer
+// ends it only when the leases are over.
 func (r *Runner) Lend(ctx context.Context, done func(context.Context) (bool, error)) error {
 	r.init()
 	if err := r.Leases.Enlist(r.Supervisor); err != nil {
 		return fmt.Errorf("enlist: %w", err)
 	}
 	return r.serve(ctx, nil, func(ctx context.Context) error {
+		answered := time.Now()
 		for {
 			over, err := done(ctx)
-			if hardStopped(ctx, err) {
+			switch {
+			case hardStopped(ctx, err) || err == nil && over:
 				return nil
-			}
-			if err != nil || over {
+			case err == nil:
+				answered = time.Now()
+			case errors.Is(err, reel.ErrNotFound) || time.Since(answered) > leasePatience:
 				return err
 			}
 			if !r.pause(ctx, time.Second) {

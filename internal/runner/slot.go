@@ -245,7 +245,7 @@ func (r *Runner) insist(ctx context.Context, c reel.Claim, write func() ([]reel.
 		case errors.Is(err, reel.ErrLost):
 			r.notice("job %s: the lease was over before its end could be recorded", c.Job.ID)
 			return
-		case errors.Is(err, reel.ErrRefused):
+		case errors.Is(err, reel.ErrRefused), errors.Is(err, reel.ErrBroken):
 			r.fail(err)
 			return
 		case give >= recordPatience:

@@ -4,13 +4,15 @@ import (
 	"database/sql"
 	"fmt"
 	"reflect"
+	"time"
 
 	"zombiezen.com/go/sqlite" // the same SQLite bound directly: database/sql costs a statement as much as SQLite itself
 )
 
-// conn is the one connection that writes. It is used by one goroutine at a time.
-type conn struct {
+// fileLink is the link to a SQLite file.
+type fileLink struct {
 	db    *sqlite.Conn
+	clock func() time.Time
 	stmts map[string]*statement // by SQL text, kept as long as the connection
 }
 
@@ -19,17 +21,14 @@ type statement struct {
 	params int
 }
 
-// scanner is a row that was found.
-type scanner interface{ Scan(dest ...any) error }
-
-// connect opens a file that exists.
-func connect(path string, pragmas ...string) (*conn, error) {
+// connectFile opens a file that exists.
+func connectFile(path string, clock func() time.Time, pragmas ...string) (*fileLink, error) {
 	db, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
 	if err != nil {
 		return nil, err
 	}
 	db.SetBusyTimeout(busyTimeout)
-	c := &conn{db: db, stmts: map[string]*statement{}}
+	c := &fileLink{db: db, clock: clock, stmts: map[string]*statement{}}
 	for _, p := range pragmas {
 		if err := c.each("PRAGMA "+p, nil, func(scanner) error { return nil }); err != nil {
 			_ = c.close()
@@ -40,14 +39,14 @@ func connect(path string, pragmas ...string) (*conn, error) {
 }
 
 // close ends the connection and its statements. The file is the ledger's only when it has returned.
-func (c *conn) close() error {
+func (c *fileLink) close() error {
 	for _, s := range c.stmts {
 		_ = s.Finalize() // tells of the statement's last failure, which was told before
 	}
 	return c.db.Close()
 }
 
-func (c *conn) prepare(query string) (*statement, error) {
+func (c *fileLink) prepare(query string) (*statement, error) {
 	if s, ok := c.stmts[query]; ok {
 		return s, nil
 	}
@@ -63,32 +62,31 @@ func (c *conn) prepare(query string) (*statement, error) {
 	return s, nil
 }
 
-// exec runs a statement and returns how many rows it changed.
-func (c *conn) exec(query string, args ...any) (int64, error) {
+// begin takes the file's write lock. Numbers of events go on from the last one.
+func (c *fileLink) begin() (moment, error) {
+	_, err := c.exec("BEGIN IMMEDIATE")
+	return moment{now: c.clock()}, err
+}
+
+func (c *fileLink) end(commit bool) error {
+	var err error
+	if commit {
+		_, err = c.exec("COMMIT")
+	}
+	if !commit || err != nil {
+		_, _ = c.exec("ROLLBACK") // SQLite rolls back by itself on some errors, and then says there is nothing to roll back
+	}
+	return err
+}
+
+func (c *fileLink) exec(query string, args ...any) (int64, error) {
 	if err := c.each(query, args, func(scanner) error { return nil }); err != nil {
 		return 0, err
 	}
 	return int64(c.db.Changes()), nil
 }
 
-// row reads one row; sql.ErrNoRows where there is none.
-func (c *conn) row(query string, args []any, dest ...any) error {
-	found := false
-	err := c.each(query, args, func(row scanner) error {
-		if found {
-			return nil
-		}
-		found = true
-		return row.Scan(dest...)
-	})
-	if err == nil && !found {
-		return sql.ErrNoRows
-	}
-	return err
-}
-
-// each calls scan for each row. The statement is done when it returns.
-func (c *conn) each(query string, args []any, scan func(scanner) error) (err error) {
+func (c *fileLink) each(query string, args []any, scan func(scanner) error) (err error) {
 	s, err := c.prepare(query)
 	if err != nil {
 		return err

@@ -1,0 +1,173 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"reelpass/internal/postgrestest"
+	"reelpass/internal/reel"
+)
+
+func serverStore(t *testing.T, through func(address string) string) *Store {
+	t.Helper()
+	s, err := postgrestest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Stop() })
+	address, err := s.Database(t.Context(), "ledger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if through != nil {
+		address = through(address)
+	}
+	store, err := Open(t.Context(), address, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// A writer that hangs within a transaction is cut off by the server, and the next one goes on. The late one has lost.
+func TestAHangingWriterKeepsNobodyOut(t *testing.T) {
+	s := serverStore(t, nil)
+	hung := &serverLink{config: s.writer.conn.(*serverLink).config}
+	t.Cleanup(func() { _ = hung.close() })
+	if _, err := hung.begin(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hung.exec(`INSERT INTO account(name) VALUES(?)`, "late"); err != nil {
+		t.Fatal(err)
+	}
+	asked := time.Now()
+	if err := s.do(add("next")); err != nil || time.Since(asked) > patience+5*time.Second {
+		t.Errorf("%v after %s", err, time.Since(asked))
+	}
+	if err := hung.end(true); err == nil {
+		t.Error("a transaction that was cut off was committed")
+	}
+	if got := accounts(t, s); got != "next" {
+		t.Errorf("accounts %q", got)
+	}
+}
+
+// mouth is a way to a server that can lose a COMMIT, before it arrives or with its answer.
+type mouth struct {
+	server       string
+	swallow      atomic.Bool // the next COMMIT does not arrive
+	forget       atomic.Bool // the next COMMIT arrives, its answer does not
+	lost, dialed atomic.Int32
+}
+
+func (m *mouth) listen(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			m.dialed.Add(1)
+			go m.pass(c)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func (m *mouth) pass(client net.Conn) {
+	defer func() { _ = client.Close() }()
+	server, err := net.Dial("tcp", m.server)
+	if err != nil {
+		return
+	}
+	defer func() { _ = server.Close() }()
+	var deaf atomic.Bool
+	go func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := server.Read(buf)
+			if deaf.Load() || err != nil {
+				_ = client.Close()
+				return
+			}
+			if _, err := client.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buf)
+		if err != nil {
+			return
+		}
+		if bytes.Contains(buf[:n], []byte("COMMIT")) {
+			if m.swallow.CompareAndSwap(true, false) {
+				m.lost.Add(1)
+				return
+			}
+			if m.forget.CompareAndSwap(true, false) {
+				m.lost.Add(1)
+				deaf.Store(true)
+			}
+		}
+		if _, err := io.Copy(server, bytes.NewReader(buf[:n])); err != nil {
+			return
+		}
+	}
+}
+
+// A commit whose fate the network hides is found out: what happened is not repeated, and what did not happen is.
+func TestALostCommitIsFoundOut(t *testing.T) {
+	m := &mouth{}
+	s := serverStore(t, func(address string) string {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.server = u.Host
+		u.Host = m.listen(t)
+		return u.String()
+	})
+	for name, lose := range map[string]*atomic.Bool{"a": &m.swallow, "b": &m.forget, "c": &m.swallow, "d": &m.forget} {
+		times := 0
+		lose.Store(true)
+		err := s.do(func(t *tx) error { times++; return add(name)(t) })
+		want := map[bool]int{true: 2, false: 1}[lose == &m.swallow]
+		if err != nil || times != want {
+			t.Errorf("%s: %v, carried out %d times, want %d", name, err, times, want)
+		}
+	}
+	if got := accounts(t, s); got != "a b c d" || m.lost.Load() != 4 {
+		t.Errorf("accounts %q after %d losses", got, m.lost.Load())
+	}
+	m.forget.Store(true) // an import is not repeated, and known to be there
+	rep, err := s.Import(context.Background(), "b", func(yield func(reel.Post, error) bool) {
+		yield(reel.Post{Job: reel.Job{ID: "1", Account: "e", VideoPath: "/v"}}, nil)
+	})
+	if err != nil || rep.Added != 1 {
+		t.Errorf("%+v, %v", rep, err)
+	}
+	m.swallow.Store(true) // one that did not happen is told so: its reader can be read only once
+	if _, err = s.Import(context.Background(), "c", func(yield func(reel.Post, error) bool) {
+		yield(reel.Post{Job: reel.Job{ID: "1", Account: "e", VideoPath: "/v"}}, nil)
+	}); err == nil {
+		t.Error("an import that did not happen was told as done")
+	}
+	if st, err := s.Batches(t.Context()); err != nil || len(st) != 1 {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
