@@ -35,6 +35,7 @@ bench: ## print speed and memory against bare loops and GNU parallel, about 10 m
 	REELPASS_BENCH=1 go test -count=1 -v -timeout 60m -run '^TestBench$$/$(PART)' ./internal/bench
 
 torture: ## kill and restart for longer than the tests do (ROUNDS=200)
+	@.ci/needs initdb
 	REELPASS_TORTURE=$(or $(ROUNDS),200) $(GOTEST) -count=1 -v -run '^TestTorture' -timeout 120m ./internal/torture
 
 clean: ## remove what the other targets made

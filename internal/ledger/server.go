@@ -163,7 +163,7 @@ func (l *serverLink) tryBegin() (m moment, err error) {
 	batch := &pgx.Batch{}
 	batch.Queue(`BEGIN`)
 	batch.Queue(`SELECT pg_advisory_xact_lock($1)`, int64(writers))
-	batch.Queue(`SELECT pg_current_xact_id()::text, (SELECT COALESCE(max(seq),0) FROM event), (extract(epoch FROM clock_timestamp())*1000)::bigint`)
+	batch.Queue(`SELECT pg_current_xact_id()::text, (SELECT COALESCE(max(seq),0) FROM event), (extract(epoch FROM clock_timestamp())*1000000)::bigint`)
 	sent := l.conn.SendBatch(ctx, batch)
 	_, err = sent.Exec()
 	if err == nil {
@@ -176,7 +176,7 @@ func (l *serverLink) tryBegin() (m moment, err error) {
 		l.drop()
 		return m, err
 	}
-	m.now = time.UnixMilli(now)
+	m.now = time.UnixMicro(now)
 	if l.clock != nil {
 		m.now = l.clock()
 	}

@@ -51,6 +51,9 @@ func (r *round) start(t *testing.T, kind string, args ...string) *actor {
 	a.cmd = exec.Command(r.program, append([]string{kind}, args...)...)
 	a.cmd.Dir, a.cmd.Stdout, a.cmd.Stderr = r.dir, stdout, stderr
 	a.cmd.Env = append(clean(os.Environ()), envRound+"="+r.dir, envPlay+"=reelpass", "GORACE=halt_on_error=0")
+	if r.address != "" {
+		a.cmd.Env = append(a.cmd.Env, "REELPASS_DB="+r.address)
+	}
 	a.began = time.Now()
 	if err := a.cmd.Start(); err != nil {
 		t.Fatal(err)

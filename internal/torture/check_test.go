@@ -17,7 +17,8 @@ import (
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the ledger is read beside the program, not through it
+	_ "github.com/jackc/pgx/v5/stdlib" // the ledger is read beside the program, not through it
+	_ "modernc.org/sqlite"
 
 	"reelpass/internal/reel"
 )
@@ -56,7 +57,11 @@ func (r *round) effects() []happened {
 }
 
 func (r *round) ledger() *sql.DB {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(r.dir, ".reelpass", "ledger.db")+"?_pragma=busy_timeout(10000)")
+	driver, name := "sqlite", "file:"+filepath.Join(r.dir, ".reelpass", "ledger.db")+"?_pragma=busy_timeout(10000)"
+	if r.address != "" {
+		driver, name = "pgx", r.address
+	}
+	db, err := sql.Open(driver, name)
 	if err != nil {
 		r.problem("open the ledger: %v", err)
 	}
@@ -147,9 +152,11 @@ func (c *checker) read() {
 		c.effects[h.Job] = append(c.effects[h.Job], h)
 		c.figures.effects++
 	}
-	var ok string
-	if err := c.db.QueryRow(`PRAGMA integrity_check`).Scan(&ok); err != nil || ok != "ok" {
-		c.problem("integrity of the ledger: %s %v", ok, err)
+	if c.address == "" {
+		var ok string
+		if err := c.db.QueryRow(`PRAGMA integrity_check`).Scan(&ok); err != nil || ok != "ok" {
+			c.problem("integrity of the ledger: %s %v", ok, err)
+		}
 	}
 	c.jobs, c.byKey = map[reel.JobID]kept{}, map[int64]kept{}
 	c.rows(`SELECT j.id,j.job_id,a.name,j.video_path,j.state,j.reason,j.owner IS NOT NULL,j.attempts,j.f_account,j.f_content,j.f_infra,j.f_unknown,

@@ -57,6 +57,7 @@ type round struct {
 	workers  int
 	slots    int
 
+	address  string // of the ledger's server; empty where it is a file
 	figures  figures
 	problems []string
 	actors   []*actor

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"reelpass/internal/cli"
+	"reelpass/internal/postgrestest"
 )
 
 // envPlay makes the test binary play the program under test.
@@ -41,8 +42,22 @@ const side = 3
 
 // TestTorture kills, stops and restarts the real program on real batches, then lets each batch finish in peace and recounts:
 // nothing posted twice, nothing lost, every figure right, nobody left alive.
-func TestTorture(t *testing.T) {
+func TestTorture(t *testing.T) { newTorture(t).whole(t) }
+
+// TestTortureOnServer is the same with the ledgers on a PostgreSQL server.
+func TestTortureOnServer(t *testing.T) {
+	server, err := postgrestest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop() })
 	tor := newTorture(t)
+	tor.server = server
+	tor.whole(t)
+}
+
+func (tor *torture) whole(t *testing.T) {
+	t.Helper()
 	tor.program = self(t)
 	deadline := time.Now().Add(shortForm)
 	if testing.Short() {
@@ -63,6 +78,7 @@ func TestTorture(t *testing.T) {
 type torture struct {
 	program string
 	pub     string
+	server  *postgrestest.Server // nil: each round has a file
 	seed    uint64
 	want    int // rounds; 0 is the short form
 	only    int
@@ -160,6 +176,13 @@ func (tor *torture) rounds(t *testing.T, more func(n int) bool) {
 func (tor *torture) round(t *testing.T, n int) {
 	r := newRound(t, n, tor.seed, tor.way, tor.program, tor.pub)
 	r.escapes = tor.escapes
+	if tor.server != nil {
+		var err error
+		if r.address, err = tor.server.Database(t.Context(), fmt.Sprintf("round%d", n)); err != nil {
+			t.Error(err)
+			return
+		}
+	}
 	r.long = tor.want > 0 && n%25 == 13
 	r.play(t)
 	tor.mu.Lock()
