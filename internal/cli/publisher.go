@@ -76,8 +76,8 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 	return publisher{}, usage("publisher %s is not in this build", s.Publisher)
 }
 
-// withoutLedger takes the ledger's address from a worker's environment: it has no use for it, and a password may stand in it.
-func withoutLedger() []string { return []string{"REELPASS_DB"} }
+// withoutLedger takes the ledger's address and password from a worker's environment: it has no use for them.
+func withoutLedger() []string { return []string{"REELPASS_DB", "PGPASSWORD"} }
 
 // rehearsalArgv is how this program is started as a rehearsal's worker.
 func (a *app) rehearsalArgv(s config.Settings) ([]string, error) {

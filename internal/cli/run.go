@@ -95,7 +95,8 @@ Exit codes:
   reelpass run posts.csv --max-passes 10 --max-attempts-per-job 3
   reelpass run posts.csv --retry-delay 60                   a minute between passes
   reelpass run                                              resume the latest batch
-  reelpass run posts.csv --publisher rehearsal              try it out: nothing is published`,
+  reelpass run posts.csv --publisher rehearsal              try it out: nothing is published,
+    --db rehearsal.db                                       and the real ledger knows nothing of it`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	f := runFlags(c, "the posts file's name, or the latest batch")

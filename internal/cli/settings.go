@@ -127,6 +127,9 @@ func openLedger(ctx context.Context, s config.Settings, mustExist bool) (*ledger
 	if strings.Contains(s.DB, "://") && !ledger.IsServer(s.DB) {
 		return nil, hinted{usage("db: a ledger is a SQLite file or a PostgreSQL database"), "give --db a path, or an address that begins with postgres://"}
 	}
+	if strings.Contains(s.DB, "dbname=") || strings.Contains(s.DB, "host=") {
+		return nil, hinted{usage("db: this is neither a path nor an address"), "a server's address begins with postgres://"}
+	}
 	return ledger.Open(ctx, s.DB, ledger.Options{MustExist: mustExist})
 }
 

@@ -211,6 +211,9 @@ and what happens next.`,
 			if err != nil {
 				return hinted{err, "'reelpass jobs' lists the jobs; --batch names another batch"}
 			}
+			if st.Limits == (reel.Limits{}) { // no run yet: those of the next one
+				st.Limits, st.LastPass = s.Limits(), s.MaxPasses
+			}
 			next := plan.Outlook(st.Record, st.Held, st.Limits, st.LastPass)
 			if !*asJSON {
 				err := console.Explain(a.out, st.Record, st.Attempts, st.Events, next, a.look())

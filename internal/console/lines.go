@@ -169,7 +169,7 @@ func say(e reel.Event) told {
 	case reel.EventInterrupted:
 		return told{mark: "!", style: yellow, head: "interrupted" + to(": ", text)}
 	case reel.EventPaused:
-		return told{mark: "!", style: yellow, head: "paused" + by(e) + ": no job is claimed until the batch is resumed", more: some(text)}
+		return told{mark: "!", style: yellow, head: "paused" + by(e) + ": no job is claimed until 'reelpass resume'", more: some(text)}
 	case reel.EventResumed:
 		return told{mark: "+", style: cyan, head: "resumed" + by(e), more: some(text)}
 	case reel.EventWaiting:

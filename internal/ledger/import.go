@@ -256,6 +256,3 @@ func (im *importer) history(p reel.Post, acc int64) error {
 	}
 	return im.t.guard(acc, p.VideoPath, reel.Lease{Key: job})
 }
-
-// pathContent names a video by its path, where its bytes were not seen.
-func pathContent(path string) string { return "path:" + path }

@@ -10,19 +10,25 @@ import (
 	"reelpass/internal/reel"
 )
 
-// Leader says who leads a batch, and until when.
+// Leader says who leads a batch, and until when by this machine's clock.
 func (s *Store) Leader(ctx context.Context, batch string) (reel.Leadership, error) {
 	l := reel.Leadership{Batch: batch}
+	ctx, cancel := s.brief(ctx)
+	defer cancel()
+	ahead, err := s.ahead(ctx)
+	if err != nil {
+		return l, s.trouble(err)
+	}
 	var until int64
 	var uid, name, host sql.NullString
 	var pid, started sql.NullInt64
-	err := s.read.QueryRowContext(ctx, `SELECT b.leader_term,b.leader_until,s.uid,s.name,s.host,s.pid,s.started
+	err = s.read.QueryRowContext(ctx, `SELECT b.leader_term,b.leader_until,s.uid,s.name,s.host,s.pid,s.started
 		FROM batch b LEFT JOIN supervisor s ON s.id=b.leader WHERE b.name=?`, batch).
 		Scan(&l.Term, &until, &uid, &name, &host, &pid, &started)
 	if errors.Is(err, sql.ErrNoRows) {
 		return l, fmt.Errorf("batch %q: %w", batch, reel.ErrNotFound)
 	}
-	l.Until = time.UnixMilli(until).UTC()
+	l.Until = time.UnixMilli(until).Add(ahead).UTC()
 	l.Leader = reel.Supervisor{ID: uid.String, Name: name.String, Process: reel.Process{
 		Host: host.String, PID: int(pid.Int64), Started: started.Int64,
 	}}
@@ -30,7 +36,8 @@ func (s *Store) Leader(ctx context.Context, batch string) (reel.Leadership, erro
 }
 
 // Lead makes the bidder the leader, if the term is still the one it saw; else reel.ErrTaken. It begins a new round where
-// a finished batch has new work, and marks in-doubt jobs for another look.
+// a finished batch has new work, and marks in-doubt jobs for another look, but not those that a file of another orchestrator
+// tells of: this run's publisher knows nothing of where they may have been posted.
 func (s *Store) Lead(ctx context.Context, bid reel.Bid) (round reel.Round, events []reel.Event, err error) {
 	err = s.do(func(t *tx) error {
 		events = nil
@@ -87,7 +94,7 @@ func (t *tx) reopen(id int64, bid reel.Bid, before int) error {
 	if !bid.Look { // nobody here can look: what an earlier run left to look at must not keep the passes waiting
 		_, err = t.exec(`UPDATE job SET look_due=0 WHERE batch_id=? AND look_due=1`, id)
 	} else {
-		if looks, err = t.exec(`UPDATE job SET look_due=1 WHERE batch_id=? AND state='in_doubt' AND owner IS NULL
+		if looks, err = t.exec(`UPDATE job SET look_due=1 WHERE batch_id=? AND state='in_doubt' AND owner IS NULL AND fence>0
 			AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)`, id); err != nil {
 			return err
 		}

@@ -33,8 +33,14 @@ func (s *Store) Renew(ctx context.Context, supervisor string) (held []reel.Lease
 }
 
 // Held lists the leases of other supervisors, of every batch: an account that a dead one keeps in flight is in the way of
-// all. Limits of each lease's batch come with it, so that its end can be decided.
+// all. Limits of each lease's batch come with it, so that its end can be decided. Times are this machine's.
 func (s *Store) Held(ctx context.Context, notOf string) ([]reel.Held, error) {
+	ctx, cancel := s.brief(ctx)
+	defer cancel()
+	ahead, err := s.ahead(ctx)
+	if err != nil {
+		return nil, s.trouble(err)
+	}
 	rows, err := s.read.QueryContext(ctx, `SELECT `+jobColumns+`, b.name, b.limits, b.last_pass, j.worker, j.worker_pid, j.worker_started,
 		j.lease_until, j.claimed_at, s.uid, s.name, s.host, s.pid, s.started
 		FROM job j JOIN account a ON a.id=j.account_id JOIN batch b ON b.id=j.batch_id JOIN supervisor s ON s.id=j.owner
@@ -55,6 +61,7 @@ func (s *Store) Held(ctx context.Context, notOf string) ([]reel.Held, error) {
 			&h.Supervisor.Process.PID, &h.Supervisor.Process.Started)...); err != nil {
 			return nil, s.trouble(err)
 		}
+		h.Until = h.Until.Add(ahead)
 		h.Claim = r.claim(c, r.pass)
 		h.Fence, h.State, h.Lookup = r.fence, r.state, r.state == reel.InDoubt
 		if h.Lookup {

@@ -40,10 +40,12 @@ type Options struct {
 type Store struct {
 	path   string // or the server's address, without its password
 	server bool
-	clock  func() time.Time
-	read   pool
-	writer *writer
-	turns  map[int64]*int64 // by batch: the account served last; touched only inside a change
+	// foreignClock says that leases go by the server's clock, not by clock.
+	foreignClock bool
+	clock        func() time.Time
+	read         pool
+	writer       *writer
+	turns        map[int64]*int64 // by batch: the account served last; touched only inside a change
 }
 
 // Open opens the ledger at path, or at the address of a PostgreSQL server (IsServer), creating and migrating it where needed.

@@ -54,7 +54,27 @@ func (s *Store) Batches(ctx context.Context) ([]reel.Status, error) {
 
 // moment lets f read the ledger as it stands at one moment.
 func (s *Store) moment(ctx context.Context, f func(reader) error) error {
+	ctx, cancel := s.brief(ctx)
+	defer cancel()
 	return s.trouble(s.read.moment(ctx, f))
+}
+
+// brief bounds a short reading: a server that is gone without a word must not keep its reader for ever.
+func (s *Store) brief(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !s.server {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, deadline)
+}
+
+// ahead is how far this machine's clock is ahead of the one that the ledger's leases go by.
+func (s *Store) ahead(ctx context.Context) (time.Duration, error) {
+	if !s.foreignClock {
+		return 0, nil
+	}
+	var now int64
+	err := s.read.QueryRowContext(ctx, `SELECT (extract(epoch FROM clock_timestamp())*1000000)::bigint`).Scan(&now)
+	return time.Since(time.UnixMicro(now)), err
 }
 
 // rowsOf calls scan for each row of a query.
@@ -104,9 +124,10 @@ func (s *Store) status(ctx context.Context, r reader, batch string) (reel.Status
 		st.Passes = append(st.Passes, p)
 		return err
 	})
-	alive := led && s.clock().Before(time.UnixMilli(until))
+	ahead, errClock := s.ahead(ctx)
+	alive := led && s.clock().Before(time.UnixMilli(until).Add(ahead))
 	st.Phase = phase(st, paused, alive, waiting.Valid, pass)
-	return st, err
+	return st, errors.Join(err, errClock)
 }
 
 func phase(st reel.Status, paused, led, waiting bool, pass int) reel.Phase {

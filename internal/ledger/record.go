@@ -157,7 +157,7 @@ func (t *tx) closePublish(c reel.Claim, at home, to reel.State) error {
 // guard enters a video of which only the path is known, where no other row guards it.
 func (t *tx) guard(account int64, path string, l reel.Lease) error {
 	_, err := t.exec(`INSERT INTO publish(account_id,content,job,fence,at) VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING`,
-		account, pathContent(path), l.Key, l.Fence, ms(t.now))
+		account, reel.FingerprintOfPath(path).Key, l.Key, l.Fence, ms(t.now))
 	return err
 }
 

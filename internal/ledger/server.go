@@ -2,7 +2,7 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +28,8 @@ const (
 	deadline = 20 * time.Second
 	// writers is the advisory lock that every writing transaction holds: they happen one after another, as in a file.
 	writers = 0x52454C50 // "RELP"
+	// versions is the table of the schema's version. A name of its own: other programs may keep theirs in the same database.
+	versions = "reelpass_version"
 )
 
 // IsServer says that a ledger's name is the address of a PostgreSQL server and not a file.
@@ -35,14 +37,15 @@ func IsServer(name string) bool {
 	return strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://")
 }
 
-// Shown is a ledger's name as it may be shown: a server's address without its password.
+// Shown is a ledger's name as it may be shown: an address without its password.
 func Shown(name string) string {
-	if !IsServer(name) {
+	scheme, _, address := strings.Cut(name, "://")
+	if !address {
 		return name
 	}
 	u, err := url.Parse(name)
-	if err != nil {
-		return "postgres://…"
+	if err != nil || bare(name) {
+		return scheme + "://…"
 	}
 	q := u.Query()
 	for _, secret := range []string{"password", "sslpassword"} {
@@ -54,9 +57,16 @@ func Shown(name string) string {
 	return u.Redacted()
 }
 
+// bare says that an address has a password with a character that ends it.
+func bare(address string) bool {
+	_, rest, _ := strings.Cut(address, "://")
+	at := strings.LastIndexByte(rest, '@')
+	return at >= 0 && strings.ContainsAny(rest[:at], "@#/?")
+}
+
 // configure reads an address, and sets what every connection needs: commits that are on disk, and an end to waiting. A
 // supervisor that hangs within a transaction is cut off by the server, so that it keeps out nobody else.
-func configure(address string) (*pgx.ConnConfig, error) {
+func configure(address string, writes bool) (*pgx.ConnConfig, error) {
 	c, err := pgx.ParseConfig(address)
 	if err != nil {
 		return nil, err
@@ -64,8 +74,12 @@ func configure(address string) (*pgx.ConnConfig, error) {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 5 * time.Second
 	}
+	c.RuntimeParams["application_name"] = "reelpass"
+	if !writes { // a person may read a long list slowly
+		return c, nil
+	}
 	for name, value := range map[string]string{
-		"application_name": "reelpass", "synchronous_commit": "on", "statement_timeout": millis(deadline), "lock_timeout": millis(deadline),
+		"synchronous_commit": "on", "statement_timeout": millis(deadline), "lock_timeout": millis(deadline),
 		"idle_in_transaction_session_timeout": millis(patience), "tcp_user_timeout": millis(deadline),
 	} {
 		c.RuntimeParams[name] = value
@@ -77,18 +91,25 @@ func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 
 // openServer opens the ledger in a server's database, creating and migrating it where needed.
 func openServer(ctx context.Context, address string, opt Options) (*Store, error) {
-	s := &Store{path: Shown(address), clock: opt.Clock, server: true, turns: map[int64]*int64{}}
+	s := &Store{path: Shown(address), clock: opt.Clock, server: true, foreignClock: opt.Clock == nil, turns: map[int64]*int64{}}
 	if opt.Clock == nil {
 		s.clock = time.Now
 	}
-	config, err := configure(address)
+	if bare(address) {
+		return nil, &FileError{Path: s.path, Kind: BadAddress, Err: errors.New("write @ # / ? in a password as %40 %23 %2F %3F")}
+	}
+	config, err := configure(address, true)
 	if err == nil {
-		s.read = pool{DB: stdlib.OpenDB(*config), numbered: true}
+		var reading *pgx.ConnConfig
+		if reading, err = configure(address, false); err != nil {
+			return nil, s.trouble(err)
+		}
+		s.read = pool{DB: stdlib.OpenDB(*reading), numbered: true}
 		s.read.SetMaxOpenConns(4)
 		err = s.migrateServer(ctx, opt.MustExist)
 	}
 	if err == nil {
-		s.writer = newWriter(&serverLink{config: config, clock: opt.Clock})
+		s.writer = newWriter(newServerLink(config, opt.Clock))
 		return s, nil
 	}
 	return nil, errors.Join(s.trouble(err), s.Close())
@@ -104,12 +125,13 @@ func (s *Store) migrateServer(ctx context.Context, mustExist bool) error {
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectPostgres, s.read.DB, sub, goose.WithLogger(goose.NopLogger()), goose.WithSessionLocker(locker))
+	p, err := goose.NewProvider(goose.DialectPostgres, s.read.DB, sub, goose.WithLogger(goose.NopLogger()), goose.WithSessionLocker(locker),
+		goose.WithTableName(versions))
 	if err != nil {
 		return err
 	}
 	var there bool
-	if err := s.read.QueryRowContext(ctx, `SELECT to_regclass('goose_db_version') IS NOT NULL`).Scan(&there); err != nil {
+	if err := s.read.QueryRowContext(ctx, `SELECT to_regclass(?) IS NOT NULL`, versions).Scan(&there); err != nil {
 		return err
 	}
 	if !there && mustExist {
@@ -136,8 +158,13 @@ type serverLink struct {
 	config *pgx.ConnConfig
 	clock  func() time.Time // nil: the server's
 	conn   *pgx.Conn
-	id     string            // of the transaction
+	name   string            // of this link, for ever
+	token  int64             // of the last commit that was asked for
 	texts  map[string]string // statements as the server takes them
+}
+
+func newServerLink(config *pgx.ConnConfig, clock func() time.Time) *serverLink {
+	return &serverLink{config: config, clock: clock, name: rand.Text(), texts: map[string]string{}}
 }
 
 // begin waits its turn among all writers of the ledger.
@@ -161,16 +188,16 @@ func (l *serverLink) tryBegin() (m moment, err error) {
 	}
 	var now int64
 	batch := &pgx.Batch{}
-	batch.Queue(`BEGIN`)
-	batch.Queue(`SELECT pg_advisory_xact_lock($1)`, int64(writers))
-	batch.Queue(`SELECT pg_current_xact_id()::text, (SELECT COALESCE(max(seq),0) FROM event), (extract(epoch FROM clock_timestamp())*1000000)::bigint`)
+	batch.Queue(begin) // each statement must see what was committed while it waited, whatever the server's default
+	batch.Queue(takeTurn, int64(writers))
+	batch.Queue(`SELECT COALESCE(max(seq),0), (extract(epoch FROM clock_timestamp())*1000000)::bigint FROM event`)
 	sent := l.conn.SendBatch(ctx, batch)
 	_, err = sent.Exec()
 	if err == nil {
 		_, err = sent.Exec()
 	}
 	if err == nil {
-		err = sent.QueryRow().Scan(&l.id, &m.event, &now)
+		err = sent.QueryRow().Scan(&m.event, &now)
 	}
 	if err = errors.Join(err, sent.Close()); err != nil {
 		l.drop()
@@ -193,11 +220,17 @@ func (l *serverLink) drop() {
 	}
 }
 
-// end commits, or takes everything back. Where the answer to a commit is lost, the server is asked afterwards what became of
-// the transaction.
+const (
+	begin    = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE`
+	takeTurn = `SELECT pg_advisory_xact_lock($1)`
+)
+
+// end commits, or takes everything back. A commit leaves a token in the row of this link. Where its answer is lost the row is
+// read in a turn of its own, which cannot come before the old one has ended: the token is there exactly if the commit is. (The
+// transaction's number would not do: a server that crashes may give it to another writer.)
 func (l *serverLink) end(commit bool) error {
 	if l.conn == nil {
-		return nil
+		return errLost
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
@@ -207,52 +240,67 @@ func (l *serverLink) end(commit bool) error {
 		}
 		return nil
 	}
-	tag, err := l.conn.Exec(ctx, `COMMIT`)
+	l.token++
+	batch := &pgx.Batch{}
+	batch.Queue(`INSERT INTO turn(link,token,at) VALUES($1,$2,now()) ON CONFLICT(link) DO UPDATE SET token=excluded.token, at=excluded.at`, l.name, l.token)
+	batch.Queue(`COMMIT`)
+	sent := l.conn.SendBatch(ctx, batch)
+	_, err := sent.Exec()
+	var tag pgconn.CommandTag
+	if err == nil {
+		tag, err = sent.Exec()
+	}
+	err = errors.Join(err, sent.Close())
 	switch {
 	case err == nil && tag.String() == "COMMIT":
 		return nil
 	case err == nil: // ROLLBACK: a statement had failed
 		return errors.New("the transaction had failed")
 	}
-	var said *pgconn.PgError
-	refused := errors.As(err, &said) && !strings.HasPrefix(said.Code, "57P") && !strings.HasPrefix(said.Code, "08") // the server is going down
 	l.drop()
-	if refused {
-		return err
+	var said *pgconn.PgError
+	if errors.As(err, &said) && !lost(err) {
+		return err // the server's own word that it did not commit
 	}
 	return l.outcome(err)
 }
 
-// outcome finds out whether the last transaction was committed. It fails with cause where it was not, and with reel.ErrBroken
+// outcome finds out whether the last transaction was committed. It fails with errLost where it was not, and with reel.ErrBroken
 // where nobody can tell.
 func (l *serverLink) outcome(cause error) error {
-	for until := time.Now().Add(patience); time.Now().Before(until); <-time.After(100 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		status, err := l.status(ctx)
-		cancel()
-		switch {
-		case err != nil || status == "in progress":
-		case status == "committed":
-			return nil
-		case status == "aborted":
+	for until := time.Now().Add(2 * patience); time.Now().Before(until); <-time.After(100 * time.Millisecond) {
+		if token, err := l.lastToken(); err == nil {
+			if token == l.token {
+				return nil
+			}
 			return fmt.Errorf("%w: %w", errLost, cause)
 		}
 	}
 	return fmt.Errorf("%w: %w", reel.ErrBroken, cause)
 }
 
-func (l *serverLink) status(ctx context.Context) (string, error) {
+// lastToken is the token of the last commit of this link that happened, 0 before the first.
+func (l *serverLink) lastToken() (token int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, l.config)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
-	l.conn = conn
-	var status sql.NullString
-	if err := conn.QueryRow(ctx, `SELECT pg_xact_status($1::text::xid8)`, l.id).Scan(&status); err != nil {
-		l.drop()
-		return "", err
+	defer func() { _ = conn.Close(ctx) }()
+	batch := &pgx.Batch{}
+	batch.Queue(begin)
+	batch.Queue(takeTurn, int64(writers))
+	batch.Queue(`SELECT COALESCE(max(token),0) FROM turn WHERE link=$1`, l.name)
+	sent := conn.SendBatch(ctx, batch)
+	_, err = sent.Exec()
+	if err == nil {
+		_, err = sent.Exec()
 	}
-	return status.String, nil
+	if err == nil {
+		err = sent.QueryRow().Scan(&token)
+	}
+	return token, errors.Join(err, sent.Close())
 }
 
 func (l *serverLink) exec(query string, args ...any) (int64, error) {
@@ -294,15 +342,18 @@ func (l *serverLink) seen(err error) error {
 	return err
 }
 
+// close ends the connection, and takes away the rows of links that ended long ago.
 func (l *serverLink) close() error {
+	if l.conn != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, _ = l.conn.Exec(ctx, `DELETE FROM turn WHERE link=$1 OR at < now() - interval '7 days'`, l.name) // a courtesy
+	}
 	l.drop()
 	return nil
 }
 
 func (l *serverLink) text(query string) string {
-	if l.texts == nil {
-		l.texts = map[string]string{}
-	}
 	text, ok := l.texts[query]
 	if !ok {
 		text = numbered(query)
@@ -336,7 +387,13 @@ func lost(err error) bool {
 	}
 	var said *pgconn.PgError
 	if errors.As(err, &said) {
-		return strings.HasPrefix(said.Code, "57P") || strings.HasPrefix(said.Code, "08") || said.Code == "25P03" // shut down, starting, cut off
+		switch said.Code {
+		case "57P01", "57P02", "57P03", "08000", "08003", "08006", "53300": // going down, crashed, starting, cut, too many for now
+			return true
+		case "25P03", "25P04", "40001", "40P01": // a turn that took too long, one that met another
+			return true
+		}
+		return false
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error

@@ -44,6 +44,7 @@ func TestServerTroubles(t *testing.T) {
 		want    ledger.Trouble
 	}{
 		"no address":        {"postgres://u:hunter2@h:port/x", false, ledger.BadAddress},
+		"a bare password":   {"postgres://u:hunter2@x#y/z@127.0.0.1:1/x", false, ledger.BadAddress},
 		"nobody there":      {"postgres://u:hunter2@127.0.0.1:1/x", false, ledger.Unreachable},
 		"no such user":      {as("nobody", "ledger"), false, ledger.Denied},
 		"a user kept out":   {as("cannot", "ledger"), false, ledger.Denied},
@@ -71,7 +72,7 @@ func TestServerTroubles(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Error(err)
 	}
-	run(`INSERT INTO goose_db_version(version_id,is_applied) VALUES(99,true)`)
+	run(`INSERT INTO reelpass_version(version_id,is_applied) VALUES(99,true)`)
 	_, err = ledger.Open(t.Context(), address, ledger.Options{})
 	var trouble *ledger.FileError
 	if !errors.As(err, &trouble) || trouble.Kind != ledger.Newer {

@@ -3,10 +3,12 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/url"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,7 +18,13 @@ import (
 
 func serverStore(t *testing.T, through func(address string) string) *Store {
 	t.Helper()
-	s, err := postgrestest.Start()
+	store, _ := serverAndStore(t, through)
+	return store
+}
+
+func serverAndStore(t *testing.T, through func(address string) string, settings ...string) (*Store, *postgrestest.Server) {
+	t.Helper()
+	s, err := postgrestest.Start(settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,13 +41,13 @@ func serverStore(t *testing.T, through func(address string) string) *Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	return store
+	return store, s
 }
 
 // A writer that hangs within a transaction is cut off by the server, and the next one goes on. The late one has lost.
 func TestAHangingWriterKeepsNobodyOut(t *testing.T) {
 	s := serverStore(t, nil)
-	hung := &serverLink{config: s.writer.conn.(*serverLink).config}
+	hung := newServerLink(s.writer.conn.(*serverLink).config, nil)
 	t.Cleanup(func() { _ = hung.close() })
 	if _, err := hung.begin(); err != nil {
 		t.Fatal(err)
@@ -62,6 +70,7 @@ func TestAHangingWriterKeepsNobodyOut(t *testing.T) {
 // mouth is a way to a server that can lose a COMMIT, before it arrives or with its answer.
 type mouth struct {
 	server       string
+	before       func()      // called when the next COMMIT that is swallowed is on its way
 	swallow      atomic.Bool // the next COMMIT does not arrive
 	forget       atomic.Bool // the next COMMIT arrives, its answer does not
 	lost, dialed atomic.Int32
@@ -94,11 +103,14 @@ func (m *mouth) pass(client net.Conn) {
 		return
 	}
 	defer func() { _ = server.Close() }()
-	var deaf atomic.Bool
+	var deaf, silent atomic.Bool
 	go func() {
 		buf := make([]byte, 64<<10)
 		for {
 			n, err := server.Read(buf)
+			if silent.Load() { // the client hears nothing of the server's end
+				return
+			}
 			if deaf.Load() || err != nil {
 				_ = client.Close()
 				return
@@ -114,9 +126,13 @@ func (m *mouth) pass(client net.Conn) {
 		if err != nil {
 			return
 		}
-		if bytes.Contains(buf[:n], []byte("COMMIT")) {
+		if bytes.Contains(buf[:n], []byte("COMMIT\x00")) {
 			if m.swallow.CompareAndSwap(true, false) {
 				m.lost.Add(1)
+				if m.before != nil {
+					silent.Store(true)
+					m.before()
+				}
 				return
 			}
 			if m.forget.CompareAndSwap(true, false) {
@@ -140,7 +156,7 @@ func TestALostCommitIsFoundOut(t *testing.T) {
 		}
 		m.server = u.Host
 		u.Host = m.listen(t)
-		return u.String()
+		return u.String() + "&default_query_exec_mode=exec" // else COMMIT is sent once, as a prepared statement
 	})
 	for name, lose := range map[string]*atomic.Bool{"a": &m.swallow, "b": &m.forget, "c": &m.swallow, "d": &m.forget} {
 		times := 0
@@ -169,5 +185,94 @@ func TestALostCommitIsFoundOut(t *testing.T) {
 	}
 	if st, err := s.Batches(t.Context()); err != nil || len(st) != 1 {
 		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+// The server crashes before a commit reaches the disk, and another writer goes on with the same transaction's number: what the first
+// one wanted did not happen, and is not taken for done.
+func TestACrashBeforeTheCommitIsNotTakenForOne(t *testing.T) {
+	m := &mouth{}
+	address := ""
+	s, server := serverAndStore(t, func(a string) string {
+		u, err := url.Parse(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address, m.server = a, u.Host
+		u.Host = m.listen(t)
+		return u.String() + "&default_query_exec_mode=exec" // else COMMIT is sent once, as a prepared statement
+	}, "fsync=on")
+	if err := s.do(add("first")); err != nil {
+		t.Fatal(err)
+	}
+	m.before = func() {
+		if err := errors.Join(server.Down(syscall.SIGQUIT), server.Up()); err != nil {
+			t.Error(err)
+			return
+		}
+		other, err := Open(context.Background(), address, Options{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := errors.Join(other.do(add("other")), other.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	m.swallow.Store(true)
+	times := 0
+	if err := s.do(func(t *tx) error { times++; return add("mine")(t) }); err != nil || times != 2 {
+		t.Errorf("%v, carried out %d times", err, times)
+	}
+	for s.read.PingContext(t.Context()) != nil { // the readers' connections did not outlive the crash either
+	}
+	if got := accounts(t, s); got != "first mine other" {
+		t.Errorf("accounts %q", got)
+	}
+}
+
+// Whoever has waited for its turn sees what was committed meanwhile, whatever the server's default.
+func TestATurnSeesTheOneBefore(t *testing.T) {
+	s := serverStore(t, nil)
+	config := s.writer.conn.(*serverLink).config
+	config.RuntimeParams["default_transaction_isolation"] = "repeatable read"
+	config.RuntimeParams["default_transaction_read_only"] = "on"
+	a, b := newServerLink(config, nil), newServerLink(config, nil)
+	if _, err := a.begin(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.exec(`INSERT INTO account(name) VALUES(?)`, "a"); err != nil {
+		t.Fatal(err)
+	}
+	began := make(chan error)
+	go func() { _, err := b.begin(); began <- err }()
+	for waiting := 0; waiting == 0; {
+		if err := s.read.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_locks WHERE locktype='advisory' AND NOT granted`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(a.end(true), <-began); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	if err := rowOf(b, `SELECT count(*) FROM account`, nil, &n); err != nil || n != 1 {
+		t.Errorf("%d accounts (%v)", n, err)
+	}
+	if err := errors.Join(b.end(false), a.close(), b.close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A server that is not there is waited for once, however many wait.
+func TestOneWaitForAll(t *testing.T) {
+	s, server := serverAndStore(t, nil)
+	if err := server.Down(syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	asked := time.Now()
+	for _, err := range grouped(t, s, add("a"), add("b"), add("c"), add("d")) {
+		if err == nil || time.Since(asked) > 2*patience {
+			t.Errorf("%v after %s", err, time.Since(asked))
+		}
 	}
 }

@@ -42,7 +42,7 @@ func onServer(t *testing.T) ledgertest.Factory {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = door.Close() })
-	tables := `SELECT table_name FROM information_schema.tables WHERE table_schema='public' AND table_name NOT LIKE 'goose%' ORDER BY table_name`
+	tables := `SELECT table_name FROM information_schema.tables WHERE table_schema='public' AND table_name NOT IN ('reelpass_version','turn') ORDER BY table_name`
 	var before *ledger.Store
 	return func(t *testing.T, clock func() time.Time) ledgertest.Fixture {
 		if before != nil { // a server has only so many connections

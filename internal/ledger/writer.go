@@ -94,11 +94,11 @@ func (w *writer) flush() {
 		}
 		group := queue[:n]
 		queue = queue[n:]
-		err := w.run(group)
+		began, err := w.run(group)
 		for i, c := range group {
 			alone := err
-			for try := 1; alone != nil && w.broken == nil && !c.once && (try == 1 && n > 1 || try < 3 && errors.Is(alone, errLost)); try++ {
-				alone = w.run(group[i : i+1])
+			for try := 1; began && alone != nil && w.broken == nil && !c.once && (try == 1 && n > 1 || try < 3 && errors.Is(alone, errLost)); try++ {
+				_, alone = w.run(group[i : i+1])
 			}
 			if alone != nil { // else its own answer stands, which may be a refusal
 				c.err = alone
@@ -111,15 +111,15 @@ func (w *writer) flush() {
 }
 
 // run does the changes in one transaction. An error means that nothing of them happened; without one, each change has its
-// own answer in its err, and those with an error have written nothing.
-func (w *writer) run(changes []*change) (err error) {
+// own answer in its err, and those with an error have written nothing. Not begun, and there is no use in trying them alone.
+func (w *writer) run(changes []*change) (began bool, err error) {
 	if w.broken != nil {
-		return w.broken
+		return false, w.broken
 	}
 	t := w.group
 	at, err := w.conn.begin()
 	if err != nil {
-		return err
+		return false, err
 	}
 	over := false
 	defer func() {
@@ -135,20 +135,20 @@ func (w *writer) run(changes []*change) (err error) {
 		t.wrote = false
 		c.err = c.do(t)
 		if t.broken != nil { // SQLite may have ended the transaction: whatever came after it would stand alone
-			return t.broken
+			return true, t.broken
 		}
 		if c.err != nil && t.wrote {
-			return c.err
+			return true, c.err
 		}
 	}
 	if err := t.finish(); err != nil {
-		return err
+		return true, err
 	}
 	over = true
 	if err = w.conn.end(true); errors.Is(err, reel.ErrBroken) {
 		w.broken = err
 	}
-	return err
+	return true, err
 }
 
 // close commits what waits and refuses what comes later. Only the first call does something.

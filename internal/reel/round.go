@@ -1,6 +1,10 @@
 package reel
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+)
 
 // Round is where a batch stands in its passes. Pass numbers grow for ever; a round is what one budget of passes covers:
 // it begins with the first run, and again when a finished batch gets new work.
@@ -47,6 +51,16 @@ type Ending struct {
 	// From, where set, is the state in which the job was seen by whoever decides for somebody dead: the ending holds only if
 	// it is still so.
 	From State
+}
+
+// FingerprintOfPath names a video by its path, where its bytes are not seen.
+func FingerprintOfPath(path string) Fingerprint {
+	const longest = 1000 // a key of PostgreSQL's index has less than 2,704 bytes
+	if len(path) > longest {
+		sum := sha256.Sum256([]byte(path))
+		path = "sha256:" + hex.EncodeToString(sum[:])
+	}
+	return Fingerprint{Key: "path:" + path, Path: "path:" + path}
 }
 
 // Fingerprint names what a job publishes: the hash of the video's bytes, or its path where they cannot be read.

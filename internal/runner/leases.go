@@ -13,19 +13,11 @@ import (
 const leasePatience = reel.LeaseTTL - reel.SweepEvery
 
 // keepLeases renews this supervisor's leases. A lease that somebody else has settled, and every lease when the ledger could
-// not be reached for nearly a lease's time, is lost: its worker is killed before anybody else may take the job. Where other
-// hosts share the ledger that happens also while a renewal waits for an answer; on one host whoever settles a lease kills its
-// worker first, and a running post need not end because the ledger is slow.
+// not be reached for nearly a lease's time, is lost: its worker is killed before anybody else may take the job.
 func (r *Runner) keepLeases(ctx context.Context) {
 	tick := time.NewTicker(reel.RenewEvery)
 	defer tick.Stop()
-	over := time.AfterFunc(leasePatience, func() {
-		if r.Shared {
-			r.drop(r.activeLeases())
-		}
-	})
-	defer over.Stop()
-	last := time.Now()
+	r.state.renewed.Store(time.Now().UnixNano())
 	for {
 		select {
 		case <-ctx.Done():
@@ -37,13 +29,12 @@ func (r *Runner) keepLeases(ctx context.Context) {
 		held, err := r.Leases.Renew(ctx, r.Supervisor.ID)
 		if err != nil {
 			r.notice("leases could not be renewed: %v", err)
-			if time.Since(last) > leasePatience {
+			if r.overdue() {
 				r.drop(before)
 			}
 			continue
 		}
-		last = asked
-		over.Reset(leasePatience - time.Since(asked))
+		r.state.renewed.Store(asked.UnixNano())
 		lost := map[reel.Lease]bool{}
 		for _, l := range before {
 			lost[l] = true
@@ -53,6 +44,28 @@ func (r *Runner) keepLeases(ctx context.Context) {
 		}
 		for l := range lost {
 			r.drop([]reel.Lease{l})
+		}
+	}
+}
+
+// overdue says that the leases may be over. It goes by the wall clock: the other one stands still while a machine sleeps.
+func (r *Runner) overdue() bool {
+	return time.Now().UnixNano()-r.state.renewed.Load() > leasePatience.Nanoseconds()
+}
+
+// watchLeases ends the workers of leases that may be over also while a renewal waits for its answer, where other hosts share
+// the ledger. On one host whoever settles a lease kills its worker first, and a running post need not end because the ledger is slow.
+func (r *Runner) watchLeases(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if r.overdue() {
+				r.drop(r.activeLeases())
+			}
 		}
 	}
 }
@@ -96,6 +109,9 @@ type sighting struct {
 	since time.Time
 }
 
+// renewed says that a lease's end has moved. A ledger with a clock of its own tells it by ours, anew and a little otherwise each time.
+func renewed(before, now time.Time) bool { return now.Sub(before).Abs() > time.Second }
+
 // staleAfter is how long an expired lease must stay unrenewed under our eyes: more than one renewal's time.
 const staleAfter = reel.RenewEvery + reel.SweepEvery
 
@@ -134,7 +150,7 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	var errs []error                   // one that cannot be killed must not keep the others from being settled
 	for _, h := range held {
 		sight, ok := s.seen[h.Lease]
-		if !ok || !sight.until.Equal(h.Until) {
+		if !ok || renewed(sight.until, h.Until) {
 			sight = sighting{until: h.Until, since: now}
 		}
 		still[h.Lease] = sight
@@ -166,7 +182,7 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	}
 	for _, h := range held {
 		until, ok := over[h.Lease]
-		if !settled[h.Supervisor.ID] && (!ok || !until.Equal(h.Until)) {
+		if !settled[h.Supervisor.ID] && (!ok || renewed(until, h.Until)) {
 			continue // renewed meanwhile, or a living one's
 		}
 		err := s.certainlyDead(ctx, h, settled)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -122,6 +123,8 @@ type state struct {
 	paused  bool
 	active  map[reel.Lease]context.CancelCauseFunc
 	videos  fingerprints
+
+	renewed atomic.Int64 // when the leases were renewed last, in nanoseconds since 1970
 }
 
 // Why a job's context ends before the job does.
@@ -268,6 +271,10 @@ func (r *Runner) serve(ctx context.Context, sweep *sweeper, body func(context.Co
 	var slots, keepers errgroup.Group
 	keep, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 	keepers.Go(func() error { r.keepLeases(keep); return nil })
+	if r.Shared {
+		r.state.renewed.Store(time.Now().UnixNano())
+		keepers.Go(func() error { r.watchLeases(keep); return nil })
+	}
 	keepers.Go(func() error { r.poll(keep); return nil })
 	if sweep != nil {
 		keepers.Go(func() error { sweep.loop(keep); return nil })

@@ -23,6 +23,7 @@ func (r *Runner) slot(hard context.Context, id int) {
 		}
 	}()
 	var done *reel.Ended // the job before, where its end is recorded with the next claim
+	var silent time.Time // since when a shared ledger does not answer
 	for !r.stopping() {
 		asked := r.Clock()
 		claim, err := r.claim(hard, r.claimant(id, w, done))
@@ -43,16 +44,31 @@ func (r *Runner) slot(hard context.Context, id int) {
 				return
 			}
 			continue
+		case err != nil && r.patient(&silent, err):
+			continue
 		case err != nil:
 			r.fail(fmt.Errorf("claim a job: %w", err))
 			return
 		}
+		silent = time.Time{}
 		r.brake(false)
 		done = r.execute(hard, w, claim, asked)
 	}
 	if done != nil {
 		r.record(hard, done)
 	}
+}
+
+// patient waits a second for a shared ledger that does not answer, for no longer than leases live. Nothing was claimed.
+func (r *Runner) patient(silent *time.Time, err error) bool {
+	if !r.Shared || errors.Is(err, reel.ErrBroken) {
+		return false
+	}
+	if silent.IsZero() {
+		*silent = time.Now()
+		r.notice("the ledger does not answer, trying again: %v", err)
+	}
+	return time.Since(*silent) < leasePatience && r.pause(context.Background(), time.Second)
 }
 
 func (r *Runner) claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, err error) {
@@ -223,7 +239,7 @@ func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time) er
 			return err
 		}
 	}
-	if r.Clock().Sub(asked) > reel.LeaseTTL-reel.RenewEvery {
+	if r.Clock().Round(0).Sub(asked.Round(0)) > reel.LeaseTTL-reel.RenewEvery { // by the wall clock: the other one stands still while a machine sleeps
 		return errors.New("the ledger took too long, the lease may be over")
 	}
 	return context.Cause(ctx)

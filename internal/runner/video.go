@@ -32,7 +32,7 @@ const maxKnown = 4096
 // name). The error says why a file that is there could not be read; the path stands for it then.
 func (f *fingerprints) of(path string) (reel.Fingerprint, error) {
 	v, key, err := f.look(path)
-	byPath := named(path)
+	byPath := reel.FingerprintOfPath(path)
 	if err != nil || v == (fileVersion{}) {
 		return byPath, err
 	}
@@ -54,7 +54,7 @@ func (f *fingerprints) of(path string) (reel.Fingerprint, error) {
 // being made, so it must be quick; a file system that hangs holds up this supervisor's claims, which is safe.
 func (f *fingerprints) known(path string) (reel.Fingerprint, bool) {
 	v, key, err := f.look(path)
-	byPath := named(path)
+	byPath := reel.FingerprintOfPath(path)
 	switch {
 	case err != nil:
 		return byPath, false
@@ -62,11 +62,6 @@ func (f *fingerprints) known(path string) (reel.Fingerprint, bool) {
 		return byPath, true
 	}
 	return reel.Fingerprint{Key: key, Path: byPath.Path}, key != ""
-}
-
-// named is the fingerprint of a video of which only the path is known.
-func named(path string) reel.Fingerprint {
-	return reel.Fingerprint{Key: "path:" + path, Path: "path:" + path}
 }
 
 // look finds which version of a file is there, and its hash if that version was read before. The zero version: no file that

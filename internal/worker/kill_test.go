@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 
 	"reelpass/internal/reel"
 	"reelpass/internal/worker"
@@ -57,7 +58,7 @@ ctypes.CDLL(None).pthread_exit(None)
 
 // Every way of killing must see that such a process lives, and must not return before all of it is gone.
 func TestKillEndsAProcessWhoseFirstThreadHasEnded(t *testing.T) {
-	const mark = "of-the-headless"
+	mark := fmt.Sprint("headless-", os.Getpid(), "-", time.Now().UnixNano()) // tests of another checkout may run beside these
 	for name, test := range map[string]struct {
 		shell string // what the group's leader does with the program
 		kill  func(leader, p reel.Process) error

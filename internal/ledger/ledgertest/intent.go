@@ -116,6 +116,26 @@ func intentCases() []testCase {
 			_, err = r.Store.Intent(r.ctx, c, same, false)
 			r.wantErr(err, reel.ErrDuplicate)
 		}},
+		{"a video with a very long address is known again", func(r *room) {
+			long := make([]byte, 4000)
+			for i := range long { // nothing that could be packed
+				long[i] = byte('!' + (i*i*31+i*17+i/7)%90)
+			}
+			for _, id := range []string{"1@a", "2@a"} {
+				p := post(id)
+				p.VideoPath = "https://example.org/" + string(long)
+				_, err := r.load(batch, p)
+				r.must(err)
+			}
+			r.start(batch)
+			c := r.claim(batch)
+			_, err := r.Store.Intent(r.ctx, c, reel.FingerprintOfPath(c.Job.VideoPath), false)
+			r.must(err)
+			r.record(c, r.posted(c))
+			c = r.claim(batch)
+			_, err = r.Store.Intent(r.ctx, c, reel.FingerprintOfPath(c.Job.VideoPath), false)
+			r.wantErr(err, reel.ErrDuplicate)
+		}},
 		{"a repost guards by itself when the first turns out absent", func(r *room) {
 			r.add(batch, "1@a", "2@a", "3@a")
 			r.start(batch)

@@ -164,6 +164,14 @@ CREATE FUNCTION event_keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 
 -- +goose StatementEnd
 CREATE TRIGGER event_keep BEFORE UPDATE OR DELETE ON event FOR EACH ROW EXECUTE FUNCTION event_keep();
 
+-- The last commit of each writer's connection. One whose answer was lost is looked up here.
+CREATE TABLE turn (
+  link  TEXT        PRIMARY KEY,
+  token BIGINT      NOT NULL,
+  at    TIMESTAMPTZ NOT NULL
+);
+
 -- +goose Down
+DROP TABLE turn;
 DROP TABLE event; DROP FUNCTION event_keep; DROP TABLE hold; DROP TABLE total; DROP TABLE pass; DROP TABLE publish; DROP TABLE attempt;
 DROP TABLE job; DROP TABLE account; DROP TABLE batch; DROP TABLE supervisor;
