@@ -98,7 +98,9 @@ func (w *writer) flush() {
 		for i, c := range group {
 			alone := err
 			for try := 1; began && alone != nil && w.broken == nil && !c.once && (try == 1 && n > 1 || try < 3 && errors.Is(alone, errLost)); try++ {
-				_, alone = w.run(group[i : i+1])
+				if began, alone = w.run(group[i : i+1]); !began {
+					err = alone // so it will be for the others: nobody waits for the same server twice
+				}
 			}
 			if alone != nil { // else its own answer stands, which may be a refusal
 				c.err = alone
