@@ -36,8 +36,7 @@ func (s *Store) Leader(ctx context.Context, batch string) (reel.Leadership, erro
 }
 
 // Lead makes the bidder the leader, if the term is still the one it saw; else reel.ErrTaken. It begins a new round where
-// a finished batch has new work, and marks in-doubt jobs for another look, but not those that a file of another orchestrator
-// tells of: this run's publisher knows nothing of where they may have been posted.
+// a finished batch has new work, and marks in-doubt jobs for another look.
 func (s *Store) Lead(ctx context.Context, bid reel.Bid) (round reel.Round, events []reel.Event, err error) {
 	err = s.do(func(t *tx) error {
 		events = nil
@@ -94,7 +93,7 @@ func (t *tx) reopen(id int64, bid reel.Bid, before int) error {
 	if !bid.Look { // nobody here can look: what an earlier run left to look at must not keep the passes waiting
 		_, err = t.exec(`UPDATE job SET look_due=0 WHERE batch_id=? AND look_due=1`, id)
 	} else {
-		if looks, err = t.exec(`UPDATE job SET look_due=1 WHERE batch_id=? AND state='in_doubt' AND owner IS NULL AND fence>0
+		if looks, err = t.exec(`UPDATE job SET look_due=1 WHERE batch_id=? AND state='in_doubt' AND owner IS NULL
 			AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)`, id); err != nil {
 			return err
 		}
