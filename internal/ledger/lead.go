@@ -15,7 +15,7 @@ func (s *Store) Leader(ctx context.Context, batch string) (reel.Leadership, erro
 	l := reel.Leadership{Batch: batch}
 	ctx, cancel := s.brief(ctx)
 	defer cancel()
-	ahead, err := s.ahead(ctx)
+	ahead, err := s.ahead(ctx, s.read)
 	if err != nil {
 		return l, s.trouble(err)
 	}

@@ -37,7 +37,7 @@ func (s *Store) Renew(ctx context.Context, supervisor string) (held []reel.Lease
 func (s *Store) Held(ctx context.Context, notOf string) ([]reel.Held, error) {
 	ctx, cancel := s.brief(ctx)
 	defer cancel()
-	ahead, err := s.ahead(ctx)
+	ahead, err := s.ahead(ctx, s.read)
 	if err != nil {
 		return nil, s.trouble(err)
 	}

@@ -68,12 +68,13 @@ func (s *Store) brief(ctx context.Context) (context.Context, context.CancelFunc)
 }
 
 // ahead is how far this machine's clock is ahead of the one that the ledger's leases go by.
-func (s *Store) ahead(ctx context.Context) (time.Duration, error) {
+// It is asked through the reader at hand: whoever holds one connection must not wait for a second.
+func (s *Store) ahead(ctx context.Context, r reader) (time.Duration, error) {
 	if !s.foreignClock {
 		return 0, nil
 	}
 	var now int64
-	err := s.read.QueryRowContext(ctx, `SELECT (extract(epoch FROM clock_timestamp())*1000000)::bigint`).Scan(&now)
+	err := r.QueryRowContext(ctx, `SELECT (extract(epoch FROM clock_timestamp())*1000000)::bigint`).Scan(&now)
 	return time.Since(time.UnixMicro(now)), err
 }
 
@@ -124,7 +125,7 @@ func (s *Store) status(ctx context.Context, r reader, batch string) (reel.Status
 		st.Passes = append(st.Passes, p)
 		return err
 	})
-	ahead, errClock := s.ahead(ctx)
+	ahead, errClock := s.ahead(ctx, r)
 	alive := led && s.clock().Before(time.UnixMilli(until).Add(ahead))
 	st.Phase = phase(st, paused, alive, waiting.Valid, pass)
 	return st, errors.Join(err, errClock)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -176,4 +177,31 @@ func cut(t *testing.T, address string) {
 	if _, err := door.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='reelpass'`); err != nil {
 		t.Error(err)
 	}
+}
+
+// Many that ask where a batch stands share few connections, and none waits for another for ever.
+func TestManyReadAtOnce(t *testing.T) {
+	address, err := newServer(t).Database(t.Context(), "ledger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ledger.Open(t.Context(), address, ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := begin(t.Context(), s, 3); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() {
+			for range 5 {
+				if st, err := s.Status(t.Context(), "b"); err != nil || st.Phase != reel.PhaseRunning {
+					t.Errorf("%s, %v", st.Phase, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

@@ -55,8 +55,10 @@ func (s *Store) trouble(err error) error {
 	if file := new(FileError); errors.As(err, &file) {
 		return err
 	}
-	kind := serverTrouble(err)
-	if !s.server {
+	var kind Trouble
+	if s.server {
+		kind = serverTrouble(err)
+	} else {
 		kind = kindOf(codeOf(err), err.Error())
 	}
 	if kind == "" {

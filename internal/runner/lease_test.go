@@ -23,6 +23,7 @@ type shelf struct {
 	endings  []reel.Ending
 	log      []string
 	finished chan struct{} // Advance answers a result when closed
+	silence  func() error  // where set, what a claim fails with at this moment
 }
 
 func (s *shelf) note(what string) {
@@ -34,6 +35,11 @@ func (s *shelf) note(what string) {
 func (s *shelf) Claim(context.Context, reel.Claimant) (reel.Claim, []reel.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.silence != nil {
+		if err := s.silence(); err != nil {
+			return reel.Claim{}, nil, err
+		}
+	}
 	if len(s.claims) == 0 {
 		return reel.Claim{}, nil, reel.ErrNothingDue
 	}

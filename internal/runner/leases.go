@@ -17,7 +17,6 @@ const leasePatience = reel.LeaseTTL - reel.SweepEvery
 func (r *Runner) keepLeases(ctx context.Context) {
 	tick := time.NewTicker(reel.RenewEvery)
 	defer tick.Stop()
-	r.state.renewed.Store(time.Now().UnixNano())
 	for {
 		select {
 		case <-ctx.Done():

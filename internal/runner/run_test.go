@@ -446,3 +446,34 @@ func TestLendingOutlivesASilentLedger(t *testing.T) {
 		})
 	}
 }
+
+// A shared ledger that is silent now and then, for less than a lease's time each, ends no run; one that stays silent does.
+func TestARunOutlivesShortSilences(t *testing.T) {
+	silence := errors.New("no answer")
+	for name, test := range map[string]struct {
+		silent func(after time.Duration) bool
+		want   error
+	}{
+		"twice, with rest between": {func(d time.Duration) bool { return d < 15*time.Second || d > 60*time.Second && d < 75*time.Second }, nil},
+		"for too long":             {func(time.Duration) bool { return true }, silence},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &shelf{renew: func() ([]reel.Lease, error) { return nil, nil }, held: func() []reel.Held { return nil }, finished: make(chan struct{})}
+				began := time.Now()
+				s.silence = func() error {
+					if test.silent(time.Since(began)) {
+						return silence
+					}
+					return nil
+				}
+				time.AfterFunc(90*time.Second, func() { close(s.finished) })
+				r := s.runner(stuck{}, noProcesses{})
+				r.Shared = true
+				if _, err := r.Lead(context.Background()); !errors.Is(err, test.want) {
+					t.Errorf("%v after %s", err, time.Since(began))
+				}
+			})
+		})
+	}
+}

@@ -270,9 +270,9 @@ func (r *Runner) serve(ctx context.Context, sweep *sweeper, body func(context.Co
 
 	var slots, keepers errgroup.Group
 	keep, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	r.state.renewed.Store(time.Now().UnixNano())
 	keepers.Go(func() error { r.keepLeases(keep); return nil })
 	if r.Shared {
-		r.state.renewed.Store(time.Now().UnixNano())
 		keepers.Go(func() error { r.watchLeases(keep); return nil })
 	}
 	keepers.Go(func() error { r.poll(keep); return nil })

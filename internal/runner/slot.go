@@ -28,6 +28,9 @@ func (r *Runner) slot(hard context.Context, id int) {
 		asked := r.Clock()
 		claim, err := r.claim(hard, r.claimant(id, w, done))
 		idle := errors.Is(err, reel.ErrNothingDue) || errors.Is(err, reel.ErrPaused)
+		if err == nil || idle {
+			silent = time.Time{} // it has answered
+		}
 		if done != nil {
 			if err != nil && !idle { // not taken together: the end alone, which must not be lost
 				r.record(hard, done)
@@ -50,7 +53,6 @@ func (r *Runner) slot(hard context.Context, id int) {
 			r.fail(fmt.Errorf("claim a job: %w", err))
 			return
 		}
-		silent = time.Time{}
 		r.brake(false)
 		done = r.execute(hard, w, claim, asked)
 	}
