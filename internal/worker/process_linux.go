@@ -40,6 +40,7 @@ func Host() string {
 type stat struct {
 	state   byte
 	pgrp    int
+	threads int
 	started int64
 }
 
@@ -81,18 +82,21 @@ func parseStat(b []byte) (stat, error) {
 	if err != nil {
 		return stat{}, fmt.Errorf("process group: %w", err)
 	}
+	threads, err := strconv.Atoi(string(fields[17])) // field 20
+	if err != nil {
+		return stat{}, fmt.Errorf("process threads: %w", err)
+	}
 	started, err := strconv.ParseInt(string(fields[19]), 10, 64) // field 22
 	if err != nil {
 		return stat{}, fmt.Errorf("process start time: %w", err)
 	}
-	return stat{state: fields[0][0], pgrp: pgrp, started: started}, nil
+	return stat{state: fields[0][0], pgrp: pgrp, threads: threads, started: started}, nil
 }
 
 // ended says that nothing of a process runs any more, although its parent has not collected its end. One whose first thread
-// has ended looks dead while other threads of it still act.
-func (s stat) ended(pid int) bool {
-	return (s.state == 'Z' || s.state == 'X') && len(threads(pid)) <= 1
-}
+// has ended looks dead while other threads of it still act. Their number must come from the same read: a list of threads
+// that is read while they end breaks off early.
+func (s stat) ended() bool { return (s.state == 'Z' || s.state == 'X') && s.threads <= 1 }
 
 func startTime(pid int) (int64, error) {
 	s, err := readStat(pid)
@@ -109,11 +113,30 @@ func Alive(p reel.Process) bool {
 	if err != nil {
 		return !errors.Is(err, reel.ErrNotFound) // what cannot be read is not known to be dead
 	}
-	return s.started == p.Started && !s.ended(p.PID)
+	return s.started == p.Started && !s.ended()
 }
 
-// threads lists those of a process.
-func threads(pid int) []int { return numbered("/proc/" + strconv.Itoa(pid) + "/task") }
+// condemned are processes of this host that were sent their death. One that is on its way out shows no
+// mark any more and still is there, so its end is waited for by its number.
+type condemned map[reel.Process]bool
+
+// add notes one, if it is still there.
+func (c condemned) add(pid int) {
+	if s, err := readStat(pid); err == nil {
+		c[reel.Process{PID: pid, Started: s.started}] = true
+	}
+}
+
+// left counts those that are not gone yet. What cannot be read is not known to be gone.
+func (c condemned) left() (n int) {
+	for p := range c {
+		s, err := readStat(p.PID)
+		if err != nil && !errors.Is(err, reel.ErrNotFound) || err == nil && s.started == p.Started && !s.ended() {
+			n++
+		}
+	}
+	return n
+}
 
 // KillGroup kills the process group that p led and returns when it is gone. Where p itself is dead, only members that
 // carry a mark are killed: one of marks, or any where none is given. The zero Process and a process that is gone with all
@@ -132,31 +155,36 @@ func KillGroup(p reel.Process, marks ...string) error {
 	if p.PID <= 1 || p.PID == os.Getpid() || p.PID == unix.Getpgrp() {
 		return fmt.Errorf("kill the group of process %d: %w", p.PID, reel.ErrRefused)
 	}
-	patience := newPoll(killPatience)
+	patience, killed := newPoll(killPatience), condemned{}
 	for {
 		s, err := readStat(p.PID)
 		switch {
 		case err == nil && s.started != p.Started:
 			return nil // a pid is not given again while a group bears its number: the whole group is gone
 		case err == nil && s.pgrp != p.PID:
-			if s.ended(p.PID) {
+			if s.ended() {
 				return nil
 			}
 			return fmt.Errorf("process %d does not lead its group: %w", p.PID, reel.ErrRefused)
 		case err == nil:
 			_ = unix.Kill(-p.PID, unix.SIGKILL)
-			if len(groupMembers(p.PID)) == 0 {
+			members := groupMembers(p.PID)
+			if len(members) == 0 {
 				return nil
 			}
+			for _, pid := range members {
+				killed.add(pid)
+			}
 		default:
-			left := 0
+			found := 0
 			for _, pid := range groupMembers(p.PID) {
 				if carries(pid, marks) {
-					left++
+					found++
+					killed.add(pid)
 					signalIf(pid, func() bool { return carries(pid, marks) })
 				}
 			}
-			if left == 0 {
+			if found == 0 && killed.left() == 0 {
 				return nil
 			}
 		}
@@ -174,8 +202,7 @@ func KillMarked(ctx context.Context, mark string) (killed int, err error) {
 		return 0, fmt.Errorf("kill by mark %q: %w", mark, reel.ErrRefused)
 	}
 	marks := []string{mark}
-	seen := map[reel.Process]bool{}
-	patience := newPoll(killPatience)
+	patience, dead := newPoll(killPatience), condemned{}
 	for quiet := 0; ; {
 		found := 0
 		for _, pid := range numbered("/proc") {
@@ -188,23 +215,24 @@ func KillMarked(ctx context.Context, mark string) (killed int, err error) {
 				continue
 			}
 			if signalIf(pid, func() bool { return carries(pid, marks) }) {
-				seen[reel.Process{PID: pid, Started: started}] = true
+				dead[reel.Process{PID: pid, Started: started}] = true
 			}
 		}
+		found += dead.left()
 		// A process may have started another, behind the place the look had reached, and ended before the look came to
 		// it: only two looks in a row that find nothing say that there is nothing.
 		if found > 0 {
 			quiet = 0
 		} else if quiet++; quiet == 2 {
-			return len(seen), nil
+			return len(dead), nil
 		} else {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
-			return len(seen), fmt.Errorf("kill by mark: %w", err)
+			return len(dead), fmt.Errorf("kill by mark: %w", err)
 		}
 		if !patience.again() {
-			return len(seen), fmt.Errorf("kill by mark: %d: %w", found, ErrStillAlive)
+			return len(dead), fmt.Errorf("kill by mark: %d: %w", found, ErrStillAlive)
 		}
 	}
 }
@@ -240,7 +268,7 @@ func environ(pid int) []byte {
 	if env, err := os.ReadFile(proc + "/environ"); err == nil && len(env) > 0 {
 		return env
 	}
-	for _, thread := range threads(pid) {
+	for _, thread := range numbered(proc + "/task") {
 		if env, err := os.ReadFile(proc + "/task/" + strconv.Itoa(thread) + "/environ"); err == nil && len(env) > 0 {
 			return env
 		}
@@ -266,7 +294,7 @@ func signalIf(pid int, still func() bool) bool {
 func groupMembers(pgid int) []int {
 	var members []int
 	for _, pid := range numbered("/proc") {
-		if s, err := readStat(pid); err == nil && s.pgrp == pgid && !s.ended(pid) {
+		if s, err := readStat(pid); err == nil && s.pgrp == pgid && !s.ended() {
 			members = append(members, pid)
 		}
 	}
