@@ -34,7 +34,7 @@ func TestBench(t *testing.T) {
 		name string
 		run  func(*testing.T, *yard)
 	}{
-		{"slots", benchSlots}, {"scale", benchScale}, {"programs", benchPrograms}, {"import", benchImport},
+		{"slots", benchSlots}, {"scale", benchScale}, {"programs", benchPrograms}, {"import", benchImport}, {"server", benchServer},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			began := time.Now()

@@ -124,45 +124,96 @@ func (r *jobRow) claim(c reel.Claimant, pass int) reel.Claim {
 // claimJob takes the next job of the pass. turn remembers the account that was served last.
 func (t *tx) claimJob(batch int64, pass int, owner int64, c reel.Claimant, turn *int64) (reel.Claim, []reel.Event, error) {
 	var events []reel.Event
-	from, to := *turn, int64(1<<62) // from the last account's successor to the end, then from the beginning up to it
 	for {
-		var r jobRow
-		var busy, held bool
-		err := t.row(`SELECT `+jobColumns+`,
-			EXISTS(SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL),
-			EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
-			FROM job j JOIN account a ON a.id=j.account_id
-			WHERE j.batch_id=? AND j.due_pass=? AND j.state IN ('pending','failed') AND j.account_id>? AND j.account_id<=?
-			AND (j.publish_at IS NULL OR j.publish_at<=? OR EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL))
-			ORDER BY j.account_id, j.id LIMIT 1`, []any{batch, pass, from, to, ms(t.now)}, r.dest(&busy, &held)...)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			if to <= *turn || *turn == 0 {
-				return reel.Claim{}, events, nil
-			}
-			from, to = 0, *turn
-			continue
-		case err != nil:
+		r, err := t.nextReady(batch, pass, *turn)
+		if r == nil || err != nil {
 			return reel.Claim{}, events, err
-		case held:
+		}
+		switch {
+		case r.held:
 			more, err := t.holdBack(batch, c.Batch, r.account)
 			if err != nil {
 				return reel.Claim{}, events, err
 			}
 			events = append(events, more...)
-			from = r.account
 			continue
-		case busy:
-			from = r.account
+		case r.busy:
 			continue
 		}
-		claim, more, err := t.take(&r, home{batch: batch, account: r.account}, pass, owner, c)
+		claim, more, err := t.take(&r.jobRow, home{batch: batch, account: r.account}, pass, owner, c)
 		events = append(events, more...)
 		if err != nil || claim.Key != 0 {
 			*turn = r.account
 			return claim, events, err
 		}
+		t.ahead[batch] = newLookout(r.account - 1) // set aside: the account's next job has its turn
 	}
+}
+
+// lookout is what was read ahead of the jobs that a pass has ready: of each account the next one, in the order of their turns.
+type lookout struct {
+	ready    []readyJob
+	from, to int64 // accounts after from, up to to, are still to be read
+	start    int64 // where it began; 0 when it has come round
+}
+
+type readyJob struct {
+	jobRow
+	busy, held bool // the account
+}
+
+func newLookout(after int64) *lookout { return &lookout{from: after, to: 1 << 62, start: after} }
+
+// nextReady is the next job that waits in the pass, of the account whose turn it is; nil where all accounts had theirs. What was
+// read ahead is right as long as only claims and endings happen, but for an account that has become free since.
+func (t *tx) nextReady(batch int64, pass int, turn int64) (*readyJob, error) {
+	l := t.ahead[batch]
+	if l == nil {
+		l = newLookout(turn)
+		t.ahead[batch] = l
+	}
+	for len(l.ready) == 0 {
+		if l.from >= l.to {
+			if l.start <= 0 {
+				return nil, nil
+			}
+			l.from, l.to, l.start = 0, l.start, 0 // from the beginning up to where it began
+		}
+		if err := t.readAhead(l, batch, pass); err != nil {
+			return nil, err
+		}
+	}
+	r := &l.ready[0]
+	l.ready = l.ready[1:]
+	return r, nil
+}
+
+// readAhead reads the next jobs of as many accounts as the transaction reaches for: from account to account, one seek each.
+func (t *tx) readAhead(l *lookout, batch int64, pass int) error {
+	const next = `SELECT j.id FROM job j WHERE j.batch_id=?1 AND j.due_pass=?2 AND j.state IN ('pending','failed')
+		AND (j.publish_at IS NULL OR j.publish_at<=?3 OR EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL))
+		AND j.account_id<=?5 AND j.account_id>`
+	const order = ` ORDER BY j.account_id, j.id LIMIT 1`
+	l.ready = l.ready[:0]
+	err := t.each(`WITH RECURSIVE turn(id,n) AS (SELECT (`+next+`?4`+order+`), 1
+			UNION ALL SELECT (`+next+`(SELECT account_id FROM job WHERE id=turn.id)`+order+`), n+1 FROM turn WHERE id IS NOT NULL AND n<?6)
+		SELECT `+jobColumns+`,
+			EXISTS(SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL),
+			EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
+		FROM turn JOIN job j ON j.id=turn.id JOIN account a ON a.id=j.account_id ORDER BY n`,
+		[]any{batch, pass, ms(t.now), l.from, l.to, t.reach}, func(row scanner) error {
+			var r readyJob
+			if err := row.Scan(r.dest(&r.busy, &r.held)...); err != nil {
+				return err
+			}
+			l.ready = append(l.ready, r)
+			l.from = r.account
+			return nil
+		})
+	if len(l.ready) < t.reach {
+		l.from = l.to
+	}
+	return err
 }
 
 // take gives a job to the claimant, with its intent where the claim carries it. No claim and no error: the intent was refused
@@ -188,9 +239,13 @@ func (t *tx) take(r *jobRow, at home, pass int, owner int64, c reel.Claimant) (r
 	if claim.Intended {
 		to = reel.Publishing
 	}
-	if _, err := t.exec(`UPDATE job SET state=?, fence=fence+1, owner=?, lease_until=?, worker=?, worker_pid=?,
-		worker_started=?, pass=?, claimed_at=?, completed_at=NULL WHERE id=?`,
-		string(to), owner, leaseEnd(t.now), c.Worker, c.Process.PID, c.Process.Started, pass, ms(t.now), r.key); err != nil {
+	n, err := t.foresee(1, `UPDATE job SET state=?, fence=fence+1, owner=?, lease_until=?, worker=?, worker_pid=?,
+		worker_started=?, pass=?, claimed_at=?, completed_at=NULL WHERE id=? AND fence=? AND state=? AND owner IS NULL`,
+		string(to), owner, leaseEnd(t.now), c.Worker, c.Process.PID, c.Process.Started, pass, ms(t.now), r.key, r.fence, string(r.state))
+	if err == nil && n == 0 { // read ahead, and changed since
+		err = t.fail(errUnforeseen)
+	}
+	if err != nil {
 		return reel.Claim{}, nil, err
 	}
 	at.state = to
@@ -291,7 +346,7 @@ func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerpri
 	duplicate := false
 	err = s.hot(func(t *tx) error {
 		events, duplicate = nil, false
-		n, err := t.exec(`UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=? AND owner IS NOT NULL
+		n, err := t.foresee(1, `UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=? AND owner IS NOT NULL
 			AND state='running' AND lease_until>?`, leaseEnd(t.now), c.Key, c.Fence, ms(t.now))
 		if err != nil {
 			return err
@@ -333,18 +388,21 @@ func (t *tx) publish(c reel.Claim, account int64, content reel.Fingerprint, allo
 		return t.exec(`INSERT INTO publish(account_id,content,repost,job,fence,at) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
 			account, content.Key, repost, c.Key, c.Fence, ms(t.now))
 	}
-	if content.Path != content.Key && !allowRepost { // an imported file may tell of it by its path
-		if other, err = t.guarding(account, content.Path); other != "" || err != nil {
-			return other, err
+	if allowRepost {
+		n, err := enter(0)
+		if err == nil && n == 0 {
+			_, err = enter(c.Key)
 		}
+		return "", err
 	}
-	n, err := enter(0)
+	n, err := t.foresee(1, `INSERT INTO publish(account_id,content,job,fence,at) SELECT CAST(?1 AS BIGINT),CAST(?2 AS TEXT),CAST(?3 AS BIGINT),CAST(?4 AS BIGINT),CAST(?5 AS BIGINT)
+		WHERE NOT EXISTS(SELECT 1 FROM publish WHERE account_id=?1 AND content=?6 AND repost=0) ON CONFLICT DO NOTHING`,
+		account, content.Key, c.Key, c.Fence, ms(t.now), content.Path) // an imported file may tell of it by its path
 	if err != nil || n == 1 {
 		return "", err
 	}
-	if allowRepost {
-		_, err = enter(c.Key)
-		return "", err
+	if other, err = t.guarding(account, content.Path); other != "" || err != nil {
+		return other, err
 	}
 	return t.guarding(account, content.Key)
 }

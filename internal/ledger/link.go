@@ -9,16 +9,25 @@ import (
 // link is the one connection that writes: to a file, or to a server. It is used by one goroutine at a time. Statements are
 // written for both, with ? or ?1 for arguments.
 type link interface {
-	// begin begins a transaction that sees all that was committed before, and keeps every other writer out until its end.
-	begin() (moment, error)
+	// begin begins a transaction that sees all that was committed before, and keeps every other writer out until its end. A
+	// careful one runs each statement at once.
+	begin(careful bool) (moment, error)
 	// end commits, or takes everything back. An error means that nothing of it happened, unless it is reel.ErrBroken.
 	end(commit bool) error
-	// exec runs a statement and returns how many rows it changed.
-	exec(query string, args ...any) (int64, error)
+	// exec runs a statement and returns how many rows it changed. Where their number is foreseen, the link may answer it at once
+	// and send the statement later, many in one journey; if it turns out another, a later call fails with errUnforeseen.
+	exec(foreseen int64, query string, args ...any) (int64, error)
 	// each calls scan for each row of a query. scan must not use the link.
 	each(query string, args []any, scan func(scanner) error) error
 	close() error
 }
+
+// unforeseen is for statements of which nobody can say beforehand how many rows they change.
+const unforeseen = -1
+
+// errUnforeseen says that a statement changed another number of rows than was foreseen: the transaction must be taken back, and
+// tried again with care.
+var errUnforeseen = errors.New("not what was foreseen")
 
 // errLost says that the way to the server was lost within a transaction, which did not happen.
 var errLost = errors.New("the connection was lost")

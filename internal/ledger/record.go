@@ -15,7 +15,7 @@ func (t *tx) insertAttempt(job int64, a reel.Attempt) error {
 	if a.Outcome != reel.OutcomeSucceeded {
 		evidence = marshal(a.Evidence)
 	}
-	_, err := t.exec(`INSERT INTO attempt(job,number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,
+	_, err := t.foresee(1, `INSERT INTO attempt(job,number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,
 		rule,receipt_id,receipt_url) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		job, a.Number, a.Pass, a.Worker, a.Host, ms(a.StartedAt), ms(a.EndedAt), string(a.Outcome), a.ShareBegun, evidence,
 		string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL)
@@ -70,7 +70,7 @@ func (t *tx) record(c reel.Claim, e reel.Ending) (events []reel.Event, err error
 		return nil, err
 	}
 	if d.State == reel.InDoubt {
-		clear(t.batches) // there may be a look to do
+		t.unlearn() // there may be a look to do
 	}
 	t.moved(at.batch, at.state, d.State, 1)
 	t.totals[totalKey{at.batch, "attempts"}]++
@@ -133,7 +133,7 @@ func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) 
 	if e.Look && d.State == reel.InDoubt { // not named otherwise: its index need not be looked at
 		look = `look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL) THEN 0 ELSE 1 END,`
 	}
-	return t.exec(`UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, `+look+`
+	return t.foresee(1, `UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, `+look+`
 		attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
 		error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=?
 		WHERE id=? AND fence=? AND owner IS NOT NULL AND state=?`,
@@ -167,20 +167,28 @@ func (t *tx) publishEnds(job int64, at home, state reel.State) error {
 	if state == reel.Succeeded {
 		return nil
 	}
-	content, repost := at.content, int64(0)
-	err := t.row(`DELETE FROM publish WHERE account_id=? AND content=? AND job=? RETURNING content, repost`,
-		[]any{at.account, at.content, job}, &content, &repost)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = t.row(`DELETE FROM publish WHERE account_id=? AND job=? RETURNING content, repost`, []any{at.account, job}, &content, &repost)
+	content := at.content
+	if content != "" {
+		n, err := t.foresee(1, `DELETE FROM publish WHERE account_id=? AND content=? AND job=? AND repost=0`, at.account, content, job)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			content = ""
+		}
 	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil // another row guards its video
+	if content == "" {
+		var repost int64
+		err := t.row(`DELETE FROM publish WHERE account_id=? AND job=? RETURNING content, repost`, []any{at.account, job}, &content, &repost)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil // another row guards its video
+		}
+		t.wrote = true
+		if err != nil || repost != 0 {
+			return err
+		}
 	}
-	t.wrote = true
-	if err != nil || repost != 0 {
-		return err
-	}
-	_, err = t.exec(`UPDATE publish SET repost=0 WHERE account_id=?1 AND content=?2
+	_, err := t.foresee(0, `UPDATE publish SET repost=0 WHERE account_id=?1 AND content=?2
 		AND repost=(SELECT min(repost) FROM publish WHERE account_id=?1 AND content=?2)`, at.account, content)
 	return err
 }

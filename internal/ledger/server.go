@@ -159,16 +159,20 @@ type serverLink struct {
 	clock  func() time.Time // nil: the server's
 	conn   *pgx.Conn
 	name   string            // of this link, for ever
+	queue  *pgx.Batch        // statements whose answer was foreseen; nil in a careful transaction
 	token  int64             // of the last commit that was asked for
-	texts  map[string]string // statements as the server takes them
+	texts  map[textOf]string // statements as the server takes them
 }
 
 func newServerLink(config *pgx.ConnConfig, clock func() time.Time) *serverLink {
-	return &serverLink{config: config, clock: clock, name: rand.Text(), texts: map[string]string{}}
+	return &serverLink{config: config, clock: clock, name: rand.Text(), texts: map[textOf]string{}}
 }
 
 // begin waits its turn among all writers of the ledger.
-func (l *serverLink) begin() (m moment, err error) {
+func (l *serverLink) begin(careful bool) (m moment, err error) {
+	if l.queue = nil; !careful {
+		l.queue = &pgx.Batch{}
+	}
 	for until := time.Now().Add(patience); ; {
 		if m, err = l.tryBegin(); err == nil || !lost(err) || time.Now().After(until) {
 			return m, err
@@ -241,19 +245,29 @@ func (l *serverLink) end(commit bool) error {
 		return nil
 	}
 	l.token++
-	batch := &pgx.Batch{}
+	batch, foreseen := l.waiting()
 	batch.Queue(`INSERT INTO turn(link,token,at) VALUES($1,$2,now()) ON CONFLICT(link) DO UPDATE SET token=excluded.token, at=excluded.at`, l.name, l.token)
 	batch.Queue(`COMMIT`)
 	sent := l.conn.SendBatch(ctx, batch)
-	_, err := sent.Exec()
+	err := asForeseen(sent, foreseen)
+	if err == nil {
+		_, err = sent.Exec()
+	}
 	var tag pgconn.CommandTag
 	if err == nil {
 		tag, err = sent.Exec()
 	}
-	err = errors.Join(err, sent.Close())
+	if closing := sent.Close(); err == nil { // it tells of the same
+		err = closing
+	}
 	switch {
 	case err == nil && tag.String() == "COMMIT":
 		return nil
+	case errors.Is(err, errUnforeseen):
+		if _, err := l.conn.Exec(ctx, `ROLLBACK`); err != nil {
+			l.drop()
+		}
+		return err
 	case err == nil: // ROLLBACK: a statement had failed
 		return errors.New("the transaction had failed")
 	}
@@ -303,13 +317,58 @@ func (l *serverLink) lastToken() (token int64, err error) {
 	return token, errors.Join(err, sent.Close())
 }
 
-func (l *serverLink) exec(query string, args ...any) (int64, error) {
+// waiting hands over the statements that wait to be sent, and says how many they are.
+func (l *serverLink) waiting() (*pgx.Batch, int) {
+	b := l.queue
+	if b == nil {
+		return &pgx.Batch{}, 0
+	}
+	l.queue = &pgx.Batch{}
+	return b, b.Len()
+}
+
+// asForeseen reads the answers to so many statements that were sent as foreseen.
+func asForeseen(sent pgx.BatchResults, n int) error {
+	for range n {
+		_, err := sent.Exec()
+		var said *pgconn.PgError
+		if errors.As(err, &said) && (said.Code == "22012" || said.Code == "23505") { // see exactly; or what was read ahead has changed
+			return fmt.Errorf("%w: %w", errUnforeseen, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exactly makes a statement fail, by a division by zero, where it changes another number of rows than its last argument says.
+func exactly(query string) string {
+	last := "?"
+	if strings.Contains(query, "?1") {
+		n := 1
+		for strings.Contains(query, fmt.Sprint("?", n)) {
+			n++
+		}
+		last = fmt.Sprint("?", n)
+	}
+	return `WITH changed AS (` + query + ` RETURNING 1) SELECT 1/(count(*)=` + last + `)::int FROM changed`
+}
+
+func (l *serverLink) exec(foreseen int64, query string, args ...any) (int64, error) {
 	if l.conn == nil {
 		return 0, errLost
 	}
+	if l.queue != nil && foreseen != unforeseen {
+		l.queue.Queue(l.text(query, true), append(args[:len(args):len(args)], foreseen)...)
+		return foreseen, nil
+	}
+	if err := l.flush(); err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline+time.Second)
 	defer cancel()
-	tag, err := l.conn.Exec(ctx, l.text(query), args...)
+	tag, err := l.conn.Exec(ctx, l.text(query, false), args...)
 	return tag.RowsAffected(), l.seen(err)
 }
 
@@ -319,7 +378,14 @@ func (l *serverLink) each(query string, args []any, scan func(scanner) error) er
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline+time.Second)
 	defer cancel()
-	rows, err := l.conn.Query(ctx, l.text(query), args...)
+	batch, foreseen := l.waiting()
+	batch.Queue(l.text(query, false), args...)
+	sent := l.conn.SendBatch(ctx, batch)
+	defer func() { _ = sent.Close() }() // tells nothing that was not told before
+	if err := asForeseen(sent, foreseen); err != nil {
+		return l.seen(err)
+	}
+	rows, err := sent.Query()
 	if err != nil {
 		return l.seen(err)
 	}
@@ -331,6 +397,22 @@ func (l *serverLink) each(query string, args []any, scan func(scanner) error) er
 	}
 	rows.Close()
 	return l.seen(rows.Err())
+}
+
+// flush sends what waits.
+func (l *serverLink) flush() error {
+	batch, foreseen := l.waiting()
+	if foreseen == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deadline+time.Second)
+	defer cancel()
+	sent := l.conn.SendBatch(ctx, batch)
+	err := asForeseen(sent, foreseen)
+	if closing := sent.Close(); err == nil {
+		err = closing
+	}
+	return l.seen(err)
 }
 
 // seen drops a connection that is of no use any more.
@@ -353,13 +435,24 @@ func (l *serverLink) close() error {
 	return nil
 }
 
-func (l *serverLink) text(query string) string {
-	text, ok := l.texts[query]
+// text is a statement as the server takes it.
+func (l *serverLink) text(query string, foreseen bool) string {
+	of := textOf{query, foreseen}
+	text, ok := l.texts[of]
 	if !ok {
+		if foreseen {
+			query = exactly(query)
+		}
 		text = numbered(query)
-		l.texts[query] = text
+		l.texts[of] = text
 	}
 	return text
+}
+
+// textOf is the key of a server's text.
+type textOf struct {
+	query    string
+	foreseen bool
 }
 
 // numbered writes ? and ?1 as PostgreSQL's $1.

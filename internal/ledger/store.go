@@ -13,7 +13,7 @@ import (
 // do carries out one change and translates what SQLite says of its file.
 func (s *Store) do(f func(*tx) error) error {
 	return s.hot(func(t *tx) error {
-		defer clear(t.batches)
+		defer t.unlearn()
 		return f(t)
 	})
 }

@@ -28,6 +28,8 @@ type tx struct {
 	limits      reel.Limits      // of the batch read last, as limitsText says
 	limitsText  string
 	batches     map[string]*batchRow // by name: what claims ask, while only claims and their endings happen
+	ahead       map[int64]*lookout   // by batch: jobs that claims will want, likewise
+	reach       int                  // how many of them to read at once; 1 where each statement must see what is true now
 }
 
 type totalKey struct {
@@ -50,16 +52,22 @@ type row struct {
 func newTx(conn link) *tx {
 	return &tx{
 		conn: conn, totals: map[totalKey]int{}, passes: map[passKey]*reel.PassStats{},
-		homes: map[int64]home{}, supervisors: map[string]int64{}, batches: map[string]*batchRow{},
+		homes: map[int64]home{}, supervisors: map[string]int64{}, batches: map[string]*batchRow{}, ahead: map[int64]*lookout{},
 	}
 }
 
-func (t *tx) begin(m moment) {
-	t.now, t.wrote, t.broken, t.seq = m.now, false, nil, m.event
+func (t *tx) begin(m moment, reach int) {
+	t.now, t.wrote, t.broken, t.seq, t.reach = m.now, false, nil, m.event, reach
 	t.events = t.events[:0]
 	clear(t.totals)
 	clear(t.passes)
+	t.unlearn()
+}
+
+// unlearn drops what was read of batches and their jobs, because something else than claims and endings has changed them.
+func (t *tx) unlearn() {
 	clear(t.batches)
+	clear(t.ahead)
 }
 
 // forget drops what was learnt in a transaction that did not happen.
@@ -75,7 +83,13 @@ func (t *tx) fail(err error) error {
 
 // exec runs a writing statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	n, err := t.conn.exec(query, args...)
+	return t.foresee(unforeseen, query, args...)
+}
+
+// foresee is exec for a statement that changes a known number of rows unless something unusual has happened. The answer may
+// come before the statement runs, and is right if the transaction is committed.
+func (t *tx) foresee(rows int64, query string, args ...any) (int64, error) {
+	n, err := t.conn.exec(rows, query, args...)
 	t.wrote = t.wrote || n > 0
 	return n, t.fail(err)
 }
@@ -133,13 +147,13 @@ func (t *tx) writeCounters() error {
 		if n == 0 {
 			continue
 		}
-		if _, err := t.exec(`INSERT INTO total(batch_id,name,n) VALUES(?,?,?)
+		if _, err := t.foresee(1, `INSERT INTO total(batch_id,name,n) VALUES(?,?,?)
 			ON CONFLICT(batch_id,name) DO UPDATE SET n=total.n+excluded.n`, k.batch, k.name, n); err != nil {
 			return err
 		}
 	}
 	for k, p := range t.passes {
-		if _, err := t.exec(`UPDATE pass SET processed=processed+?, succeeded=succeeded+?, f_account=f_account+?,
+		if _, err := t.foresee(1, `UPDATE pass SET processed=processed+?, succeeded=succeeded+?, f_account=f_account+?,
 			f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?, in_doubt=in_doubt+?, set_aside=set_aside+?,
 			exhausted=exhausted+?, retryable=retryable+? WHERE batch_id=? AND pass=?`,
 			p.Processed, p.Succeeded, p.Failed.Account, p.Failed.Content, p.Failed.Infrastructure, p.Failed.Unknown,
@@ -190,7 +204,7 @@ func (t *tx) writeJournal() error {
 		for _, r := range left[:n] {
 			args = append(args, r.seq, at, r.kind, r.batch, r.job, r.data)
 		}
-		if _, err := t.exec(`INSERT INTO event(seq,at,kind,batch_id,job,data) VALUES`+values+strings.Repeat(`,`+values, n-1), args...); err != nil {
+		if _, err := t.foresee(int64(n), `INSERT INTO event(seq,at,kind,batch_id,job,data) VALUES`+values+strings.Repeat(`,`+values, n-1), args...); err != nil {
 			return err
 		}
 		left = left[n:]

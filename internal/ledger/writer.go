@@ -94,11 +94,14 @@ func (w *writer) flush() {
 		}
 		group := queue[:n]
 		queue = queue[n:]
-		began, err := w.run(group)
+		began, err := w.run(group, group[0].once)
+		if errors.Is(err, errUnforeseen) && !group[0].once {
+			began, err = w.run(group, true)
+		}
 		for i, c := range group {
 			alone := err
 			for try := 1; began && alone != nil && w.broken == nil && !c.once && (try == 1 && n > 1 || try < 3 && errors.Is(alone, errLost)); try++ {
-				if began, alone = w.run(group[i : i+1]); !began {
+				if began, alone = w.run(group[i:i+1], true); !began {
 					err = alone // so it will be for the others: nobody waits for the same server twice
 				}
 			}
@@ -113,13 +116,14 @@ func (w *writer) flush() {
 }
 
 // run does the changes in one transaction. An error means that nothing of them happened; without one, each change has its
-// own answer in its err, and those with an error have written nothing. Not begun, and there is no use in trying them alone.
-func (w *writer) run(changes []*change) (began bool, err error) {
+// own answer in its err, and those with an error have written nothing. Not begun, and there is no use in trying them alone. Careful,
+// and nothing is foreseen nor read ahead.
+func (w *writer) run(changes []*change, careful bool) (began bool, err error) {
 	if w.broken != nil {
 		return false, w.broken
 	}
 	t := w.group
-	at, err := w.conn.begin()
+	at, err := w.conn.begin(careful)
 	if err != nil {
 		return false, err
 	}
@@ -132,7 +136,11 @@ func (w *writer) run(changes []*change) (began bool, err error) {
 			}
 		}
 	}()
-	t.begin(at)
+	reach := 1
+	if !careful {
+		reach = min(1+len(changes)/2, 32)
+	}
+	t.begin(at, reach)
 	for _, c := range changes {
 		t.wrote = false
 		c.err = c.do(t)
