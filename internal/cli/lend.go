@@ -18,9 +18,11 @@ func (a *app) workerCommand() *cobra.Command {
 		Use:   "worker",
 		Short: "lend this machine's workers to a batch that another run leads",
 		Long: `Claims and executes jobs of a batch beside the run that leads it, from the same
-ledger, until the batch is finished. The limits are those of that run. Ctrl-C
-works as in 'reelpass run'. Exit code 0 when the batch is finished, 130 or 143
-when it was stopped before.`,
+ledger, until the batch is finished. The limits are those of that run. Where
+that run is gone without a word (its machine died, hangs or lost the network),
+one of the lenders leads in its place within 40 seconds; a run that a person
+stopped is not continued. Ctrl-C works as in 'reelpass run'. Exit code 0 when
+the batch is finished, 130 or 143 when it was stopped before.`,
 		Example: "  reelpass worker --workers 10 --publisher command",
 		Args:    cobra.NoArgs,
 	}

@@ -156,6 +156,8 @@ func hintFor(err error) string {
 		return "'reelpass status --all' lists the batches, 'reelpass jobs' a batch's jobs, 'reelpass accounts' the held accounts"
 	case errors.As(err, &taken):
 		return "watch it with 'reelpass status'; stop it with Ctrl-C there, or lend it workers with 'reelpass worker'"
+	case errors.Is(err, reel.ErrLost):
+		return "another machine leads the batch by now, this one was out of touch for too long: nothing is lost; 'reelpass worker' lends it workers again"
 	case errors.As(err, &file):
 		return map[ledger.Trouble]string{
 			ledger.Missing:    "start with 'reelpass run POSTS.csv' or 'reelpass import POSTS.csv', or name the ledger with --db",

@@ -263,7 +263,7 @@ func (w *workshop) runner(store *ledger.Store, s config.Settings, batch string, 
 	return &runner.Runner{
 		Config: runner.Config{
 			Batch: batch, Supervisor: w.sup, Limits: s.Limits(), Workers: s.Workers, PerWorker: s.Slots, AllowRepost: s.AllowRepost, Look: w.pub.look,
-			Immediate: w.pub.immediate, Shared: ledger.IsServer(s.DB),
+			Immediate: w.pub.immediate, Shared: ledger.IsServer(s.DB), Listen: store.Listen,
 		},
 		Slots: store, Leases: store, Passes: store, Processes: processes{}, NewWorker: w.pub.worker, Judge: w.judge, Clock: w.a.now,
 		Watch: func(e reel.Event) { w.logs.see(e); see(e) },

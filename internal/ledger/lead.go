@@ -20,14 +20,16 @@ func (s *Store) Leader(ctx context.Context, batch string) (reel.Leadership, erro
 		return l, s.trouble(err)
 	}
 	var until int64
+	var limits string
 	var uid, name, host sql.NullString
 	var pid, started sql.NullInt64
-	err = s.read.QueryRowContext(ctx, `SELECT b.leader_term,b.leader_until,s.uid,s.name,s.host,s.pid,s.started
+	err = s.read.QueryRowContext(ctx, `SELECT b.leader_term,b.leader_until,b.limits,s.uid,s.name,s.host,s.pid,s.started
 		FROM batch b LEFT JOIN supervisor s ON s.id=b.leader WHERE b.name=?`, batch).
-		Scan(&l.Term, &until, &uid, &name, &host, &pid, &started)
+		Scan(&l.Term, &until, &limits, &uid, &name, &host, &pid, &started)
 	if errors.Is(err, sql.ErrNoRows) {
 		return l, fmt.Errorf("batch %q: %w", batch, reel.ErrNotFound)
 	}
+	l.Limits = unmarshal[reel.Limits](limits)
 	l.Until = time.UnixMilli(until).Add(ahead).UTC()
 	l.Leader = reel.Supervisor{ID: uid.String, Name: name.String, Process: reel.Process{
 		Host: host.String, PID: int(pid.Int64), Started: started.Int64,

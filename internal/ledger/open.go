@@ -15,7 +15,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gofrs/flock"      // kernel lock: migrations run one at a time, SQLite has no lock for them
+	"github.com/gofrs/flock" // kernel lock: migrations run one at a time, SQLite has no lock for them
+	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3" // migrations as plain SQL files, as an embedded library
 	_ "modernc.org/sqlite"        // SQLite without cgo, so that reelpass stays one static binary
 )
@@ -40,6 +41,7 @@ type Options struct {
 type Store struct {
 	path   string // or the server's address, without its password
 	server bool
+	config *pgx.ConnConfig // of a server's connections that do not write
 	// foreignClock says that leases go by the server's clock, not by clock.
 	foreignClock bool
 	clock        func() time.Time

@@ -28,6 +28,8 @@ const (
 	deadline = 20 * time.Second
 	// writers is the advisory lock that every writing transaction holds: they happen one after another, as in a file.
 	writers = 0x52454C50 // "RELP"
+	// news is the channel on which the schema's trigger tells of passes that open.
+	news = "reelpass_news"
 	// versions is the table of the schema's version. A name of its own: other programs may keep theirs in the same database.
 	versions = "reelpass_version"
 )
@@ -104,6 +106,7 @@ func openServer(ctx context.Context, address string, opt Options) (*Store, error
 		if reading, err = configure(address, false); err != nil {
 			return nil, s.trouble(err)
 		}
+		s.config = reading
 		s.read = pool{DB: stdlib.OpenDB(*reading), numbered: true}
 		s.read.SetMaxOpenConns(4)
 		err = s.migrateServer(ctx, opt.MustExist)
@@ -151,6 +154,31 @@ func (s *Store) migrateServer(ctx context.Context, mustExist bool) error {
 	}
 	_, err = p.Up(ctx)
 	return err
+}
+
+// Listen calls heard whenever another machine has opened a pass or a person has let a batch go on, until ctx ends or the
+// connection is lost. A ledger in a file has nobody to hear of: it returns when ctx ends.
+func (s *Store) Listen(ctx context.Context, heard func()) error {
+	if !s.server {
+		<-ctx.Done()
+		return nil
+	}
+	conn, err := pgx.ConnectConfig(ctx, s.config.Copy())
+	if err != nil {
+		return s.trouble(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, `LISTEN `+news); err != nil {
+		return s.trouble(err)
+	}
+	for heard(); ; heard() { // once at first, for what happened before
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return s.trouble(err)
+		}
+	}
 }
 
 // serverLink is the link to a PostgreSQL server. A lost connection is made anew when the next transaction begins.

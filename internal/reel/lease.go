@@ -75,6 +75,7 @@ type Leadership struct {
 	Leader Supervisor // zero ID: nobody
 	Term   int64
 	Until  time.Time
+	Limits Limits // of the batch's last run
 }
 
 // Lease times (design: a lease lasts 30 s and is renewed every 10 s).

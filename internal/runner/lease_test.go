@@ -24,6 +24,9 @@ type shelf struct {
 	log      []string
 	finished chan struct{} // Advance answers a result when closed
 	silence  func() error  // where set, what a claim fails with at this moment
+	leader   func() reel.Leadership
+	bids     []reel.Bid
+	lead     error // what a bid is answered
 }
 
 func (s *shelf) note(what string) {
@@ -69,11 +72,15 @@ func (s *shelf) Release(context.Context, reel.Claim) error           { s.note("r
 func (s *shelf) Renew(context.Context, string) ([]reel.Lease, error) { return s.renew() }
 func (s *shelf) Held(context.Context, string) ([]reel.Held, error)   { return s.held(), nil }
 func (s *shelf) Leader(context.Context, string) (reel.Leadership, error) {
-	return reel.Leadership{}, nil
+	if s.leader == nil {
+		return reel.Leadership{}, nil
+	}
+	return s.leader(), nil
 }
 
-func (s *shelf) Lead(context.Context, reel.Bid) (reel.Round, []reel.Event, error) {
-	return reel.Round{Pass: 1, Open: true}, nil, nil
+func (s *shelf) Lead(_ context.Context, b reel.Bid) (reel.Round, []reel.Event, error) {
+	s.bids = append(s.bids, b)
+	return reel.Round{Term: b.Term + 1, Pass: 1, Open: true}, nil, s.lead
 }
 
 func (s *shelf) OpenPass(context.Context, string, int64, int) ([]reel.Event, error) { return nil, nil }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"reelpass/internal/plan"
 	"reelpass/internal/reel"
 )
@@ -50,6 +52,37 @@ func (r *Runner) takeLead(ctx context.Context) (term int64, err error) {
 	}
 	r.tell(events...)
 	return round.Term, nil
+}
+
+// inherit takes the lead of a batch whose leader is gone without a word: 0 where somebody leads it, or nobody does because a
+// person stopped the run.
+func (r *Runner) inherit(ctx context.Context) (term int64, err error) {
+	l, err := r.Passes.Leader(ctx, r.Batch)
+	if err != nil || l.Leader.ID == "" || !r.gone(l.Leader.Process) && r.Clock().Before(l.Until) {
+		return 0, err
+	}
+	r.Limits = l.Limits
+	term, err = r.takeLead(ctx)
+	if errors.Is(err, reel.ErrTaken) {
+		return 0, nil // by another machine
+	}
+	if err == nil {
+		r.notice("%s leads no more, this machine does now", l.Leader.Name)
+	}
+	return term, err
+}
+
+// leads settles what dead supervisors left, and takes the batch through its passes.
+func (r *Runner) leads(ctx context.Context, term int64) (reel.Result, error) {
+	keeper := newSweeper(r)
+	if err := keeper.sweep(ctx); err != nil && ctx.Err() == nil { // it is tried again every few seconds; this batch may have nothing to do with it
+		r.notice("dead workers could not be settled: %v", err)
+	}
+	sweeping, stop := context.WithCancel(ctx)
+	var g errgroup.Group
+	g.Go(func() error { keeper.loop(sweeping); return nil })
+	defer func() { stop(); _ = g.Wait() }()
+	return r.passes(ctx, term)
 }
 
 // gone says that a process of this host is certainly dead. Of another host nothing is certain.

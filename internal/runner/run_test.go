@@ -401,7 +401,7 @@ func TestLentWorkersKeepTheLeadersLimits(t *testing.T) {
 	tried := func(context.Context) (bool, error) { return b.status(t).Totals.Attempts == 1, nil }
 	go func() { done <- lender.Lend(context.Background(), tried) }()
 	ctx := context.Background()
-	leader := reel.Supervisor{ID: "leader", Name: "leader", Process: reel.Process{Host: "here", PID: 7}}
+	leader := reel.Supervisor{ID: "leader", Name: "leader", Process: reel.Process{Host: "there", PID: 7}}
 	if err := b.store.Enlist(leader); err != nil {
 		t.Fatal(err)
 	}

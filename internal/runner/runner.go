@@ -85,6 +85,9 @@ type Config struct {
 	// Shared says that supervisors of other hosts share the ledger. They cannot see whether a worker lives, so none may outlive
 	// its lease.
 	Shared bool
+	// Listen, where it is set, calls heard whenever something may have happened elsewhere that slots here wait for. It returns
+	// when ctx ends, or when it can hear no more; then it is called again. Slots look each second whether it hears or not.
+	Listen func(ctx context.Context, heard func()) error
 	// Immediate says that executing a job is itself the irreversible step, as with a program that is judged by its exit. Then a
 	// claim carries the intent and the end of the slot's job before: one commit a job instead of three.
 	Immediate bool
@@ -209,19 +212,16 @@ func (r *Runner) Lead(ctx context.Context) (reel.Result, error) {
 	if err != nil {
 		return "", err
 	}
-	keeper := newSweeper(r)
-	err = keeper.sweep(ctx)
-	if hardStopped(ctx, err) {
-		return reel.Interrupted, r.stepDown(term, "stopped before it had begun")
-	}
-	if err != nil { // it is tried again every few seconds; this batch may have nothing to do with it
-		r.notice("dead workers could not be settled: %v", err)
-	}
 	var result reel.Result
-	err = r.serve(ctx, keeper, func(ctx context.Context) (err error) {
-		result, err = r.passes(ctx, term)
+	err = r.serve(ctx, func(ctx context.Context) (err error) {
+		result, err = r.leads(ctx, term)
 		return err
 	})
+	return r.wound(term, result, err)
+}
+
+// wound ends a run that led.
+func (r *Runner) wound(term int64, result reel.Result, err error) (reel.Result, error) {
 	if err == nil && result == reel.NoResult {
 		result, err = r.windUp(term)
 	}
@@ -231,30 +231,50 @@ func (r *Runner) Lead(ctx context.Context) (reel.Result, error) {
 	return result, nil
 }
 
-// Lend works on a batch that somebody else leads, until done says that it is finished, or a stop. A ledger that does not answer
-// ends it only when the leases are over.
+// Lend works on a batch that somebody else leads, until done says that it is finished, or a stop. Where the leader is gone
+// without a word, it takes the lead by the limits that the batch has. A ledger that does not answer ends it only when the leases
+// are over.
 func (r *Runner) Lend(ctx context.Context, done func(context.Context) (bool, error)) error {
 	r.init()
 	if err := r.Leases.Enlist(r.Supervisor); err != nil {
 		return fmt.Errorf("enlist: %w", err)
 	}
-	return r.serve(ctx, nil, func(ctx context.Context) error {
-		answered := time.Now()
-		for {
-			over, err := done(ctx)
-			switch {
-			case hardStopped(ctx, err) || err == nil && over:
-				return nil
-			case err == nil:
-				answered = time.Now()
-			case errors.Is(err, reel.ErrNotFound) || time.Since(answered) > leasePatience:
-				return err
-			}
-			if !r.pause(ctx, time.Second) {
-				return nil
-			}
+	var term int64
+	var result reel.Result
+	err := r.serve(ctx, func(ctx context.Context) (err error) {
+		if term, err = r.lends(ctx, done); term > 0 {
+			result, err = r.leads(ctx, term)
 		}
+		return err
 	})
+	if term > 0 {
+		_, err = r.wound(term, result, err)
+	}
+	return err
+}
+
+// lends waits until the batch is done, or until it has to be led from here: then it returns the term.
+func (r *Runner) lends(ctx context.Context, done func(context.Context) (bool, error)) (term int64, err error) {
+	answered := time.Now()
+	for {
+		over, err := done(ctx)
+		if err == nil && !over {
+			term, err = r.inherit(ctx)
+		}
+		switch {
+		case hardStopped(ctx, err) || err == nil && over:
+			return 0, nil
+		case err == nil && term > 0:
+			return term, nil
+		case err == nil:
+			answered = time.Now()
+		case errors.Is(err, reel.ErrNotFound) || time.Since(answered) > leasePatience:
+			return 0, err
+		}
+		if !r.pause(ctx, time.Second) {
+			return 0, nil
+		}
+	}
 }
 
 // hardStopped says that err is only the hard stop, which is no failure: the run is interrupted.
@@ -262,8 +282,8 @@ func hardStopped(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && errors.Is(err, ctx.Err())
 }
 
-// serve runs the slots, the renewal of their leases and the sweep beside body, and ends them all when body returns.
-func (r *Runner) serve(ctx context.Context, sweep *sweeper, body func(context.Context) error) error {
+// serve runs the slots and the renewal of their leases beside body, and ends them all when body returns.
+func (r *Runner) serve(ctx context.Context, body func(context.Context) error) error {
 	hard, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { r.Stop(); cancel(errHardStop) })()
@@ -276,8 +296,8 @@ func (r *Runner) serve(ctx context.Context, sweep *sweeper, body func(context.Co
 		keepers.Go(func() error { r.watchLeases(keep); return nil })
 	}
 	keepers.Go(func() error { r.poll(keep); return nil })
-	if sweep != nil {
-		keepers.Go(func() error { sweep.loop(keep); return nil })
+	if r.Listen != nil {
+		keepers.Go(func() error { r.listen(keep); return nil })
 	}
 	for id := 1; id <= r.Workers; id++ {
 		for range r.PerWorker {
@@ -295,7 +315,7 @@ func (r *Runner) serve(ctx context.Context, sweep *sweeper, body func(context.Co
 }
 
 // poll wakes one idle slot a second, for what happens outside this process: another supervisor's job ends, a person
-// releases an account, the time of a post comes.
+// releases an account, the time of a post comes. One that finds a job wakes the next.
 func (r *Runner) poll(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -306,6 +326,19 @@ func (r *Runner) poll(ctx context.Context) {
 		case <-tick.C:
 			r.wakeOne()
 		}
+	}
+}
+
+// listen wakes the slots when there is news. What it cannot hear the poll finds out.
+func (r *Runner) listen(ctx context.Context) {
+	for ctx.Err() == nil {
+		_ = r.Listen(ctx, r.wakeAll)
+		again := time.NewTimer(time.Second)
+		select {
+		case <-ctx.Done():
+		case <-again.C:
+		}
+		again.Stop()
 	}
 }
 

@@ -24,6 +24,7 @@ func (r *Runner) slot(hard context.Context, id int) {
 	}()
 	var done *reel.Ended // the job before, where its end is recorded with the next claim
 	var silent time.Time // since when a shared ledger does not answer
+	woken := false
 	for !r.stopping() {
 		asked := r.Clock()
 		claim, err := r.claim(hard, r.claimant(id, w, done))
@@ -43,7 +44,7 @@ func (r *Runner) slot(hard context.Context, id int) {
 		switch {
 		case idle:
 			r.brake(errors.Is(err, reel.ErrPaused))
-			if !r.sleep() {
+			if woken = r.sleep(); !woken {
 				return
 			}
 			continue
@@ -54,6 +55,10 @@ func (r *Runner) slot(hard context.Context, id int) {
 			return
 		}
 		r.brake(false)
+		if woken { // where one found a job there may be more
+			woken = false
+			r.wakeOne()
+		}
 		done = r.execute(hard, w, claim, asked)
 	}
 	if done != nil {

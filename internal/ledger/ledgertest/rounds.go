@@ -39,7 +39,7 @@ func roundCases() []testCase {
 			r.must(err)
 			l, err := r.Store.Leader(r.ctx, batch)
 			r.must(err)
-			r.equal("leader", []any{l.Leader.ID, l.Term, l.Until}, []any{sup(1).ID, round.Term, r.now().Add(reel.LeaseTTL)})
+			r.equal("leader", []any{l.Leader.ID, l.Term, l.Until, l.Limits}, []any{sup(1).ID, round.Term, r.now().Add(reel.LeaseTTL), r.limits})
 			if round.Term <= first.Term {
 				r.Errorf("term %d after %d", round.Term, first.Term)
 			}
