@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"reelpass/internal/ledger"
 	"reelpass/internal/postgrestest"
 	"reelpass/internal/reel"
+	"reelpass/internal/runner"
 )
 
 // serverYard is a PostgreSQL server with databases to copy from.
@@ -68,7 +70,7 @@ func (y *serverYard) copyOf(t *testing.T, template string) string {
 	return y.DSN(name)
 }
 
-// ours is a ledger of jobs that nobody has touched.
+// ours is a ledger of jobs that nobody has touched: one that was imported, and the others filled in by the server.
 func (y *serverYard) ours(t *testing.T, name string, jobs, accounts int) {
 	t.Helper()
 	dsn, err := y.Database(t.Context(), name)
@@ -80,16 +82,21 @@ func (y *serverYard) ours(t *testing.T, name string, jobs, accounts int) {
 		t.Fatal(err)
 	}
 	_, err = s.Import(t.Context(), batch, func(yield func(reel.Post, error) bool) {
-		for i := range jobs {
-			if !yield(reel.Post{Line: i + 2, Job: jobAt(i, accounts)}, nil) {
-				return
-			}
-		}
+		yield(reel.Post{Line: 2, Job: jobAt(0, accounts)}, nil)
 	})
 	if err = errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	y.sql(t, name, `VACUUM ANALYZE`)
+	for _, text := range []string{
+		fmt.Sprintf(`INSERT INTO account(name) SELECT 'acc-'||lpad(i::text,7,'0') FROM generate_series(1,%d) i`, accounts-1),
+		fmt.Sprintf(`INSERT INTO job(batch_id,job_id,account_id,video_path,caption,due_pass)
+			SELECT batch_id, 'job-'||lpad(i::text,7,'0'), 1+i%%%d, '/videos/'||lpad(i::text,7,'0')||'.mp4', caption, due_pass
+			FROM job, generate_series(1,%d) i WHERE job_id='job-0000000'`, accounts, jobs-1),
+		fmt.Sprintf(`UPDATE total SET n=n+%d WHERE name IN ('jobs','pending')`, jobs-1),
+		`VACUUM ANALYZE`,
+	} {
+		y.sql(t, name, text)
+	}
 }
 
 // skipLocked is the usual queue on PostgreSQL: three statements a cycle, each its own durable transaction, and nothing else: no history,
@@ -278,7 +285,130 @@ func (y *serverYard) riverSlots(t *testing.T, slots int, durable bool) float64 {
 	return float64(done) / span
 }
 
-// benchServer is issue 3's table: cycles on PostgreSQL against River and against the usual queue.
+// manySlots lets several supervisors, with a connection of their own each, drive the ledger together.
+func (y *serverYard) manySlots(t *testing.T, supervisors, slots int) float64 {
+	t.Helper()
+	address := y.copyOf(t, "ours")
+	var all []*ledger.Store
+	var ids []string
+	for i := range supervisors {
+		s, err := ledger.Open(t.Context(), address, ledger.Options{MustExist: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		sup := reel.Supervisor{ID: fmt.Sprint("lender-", i), Name: "lender"}
+		if i == 0 {
+			sup, err = lead(t.Context(), s, nil)
+		} else {
+			err = s.Enlist(sup)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, ids = append(all, s), append(ids, sup.ID)
+	}
+	var wg sync.WaitGroup
+	var done atomic.Int64
+	began := time.Now()
+	for i, s := range all {
+		for n := range slots {
+			wg.Go(func() {
+				for time.Since(began) < stretch {
+					if err := storeCycle(t.Context(), s, ids[i], n+1); err != nil {
+						t.Error(err)
+						return
+					}
+					done.Add(1)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	return float64(done.Load()) / time.Since(began).Seconds()
+}
+
+// fleet lets so many workers run at once, each job for some seconds, and tells how long claims took.
+func (y *serverYard) fleet(t *testing.T, workers int, while time.Duration) (claims series, errs []string) {
+	t.Helper()
+	address := y.copyOf(t, "ours")
+	s, err := ledger.Open(t.Context(), address, ledger.Options{MustExist: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	timed := &timedSlots{Store: s}
+	var mu sync.Mutex
+	id := fmt.Sprintf("bench-%d", time.Now().UnixNano())
+	ru := &runner.Runner{
+		Config: runner.Config{
+			Batch: batch, Supervisor: reel.Supervisor{ID: id, Name: id, Process: reel.Process{Host: "bench", PID: 1}},
+			Limits: reel.DefaultLimits(), Workers: workers, PerWorker: 1, Shared: true, Listen: s.Listen,
+		},
+		Slots: timed, Leases: s, Passes: s, Processes: alone{}, Clock: time.Now,
+		Judge:     func(reel.Evidence) reel.Verdict { return reel.Verdict{Category: reel.Unknown} },
+		NewWorker: func(n int) runner.Worker { return &busyWorker{n: n} },
+		Watch: func(e reel.Event) {
+			if e.Kind == reel.EventNotice || e.Kind == reel.EventFailed {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, e.Text)
+			}
+		},
+	}
+	time.AfterFunc(while, ru.Stop)
+	if _, err := ru.Lead(t.Context()); err != nil {
+		errs = append(errs, err.Error())
+	}
+	return timed.claims, errs
+}
+
+// timedSlots notes how long each claim took, in milliseconds.
+type timedSlots struct {
+	*ledger.Store
+	mu     sync.Mutex
+	claims series
+}
+
+func (s *timedSlots) Claim(ctx context.Context, c reel.Claimant) (reel.Claim, []reel.Event, error) {
+	began := time.Now()
+	claim, events, err := s.Store.Claim(ctx, c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.claims = append(s.claims, millis(time.Since(began)))
+	return claim, events, err
+}
+
+// busyWorker takes some seconds for each job, shares half-way, and tells of steps.
+type busyWorker struct {
+	idler
+	n int
+}
+
+func (w *busyWorker) Publish(ctx context.Context, _ reel.Assignment, d reel.Desk) reel.Report {
+	for i := range 4 {
+		select {
+		case <-ctx.Done():
+			return reel.Report{Evidence: reel.Evidence{Source: reel.SourceWorker, Code: reel.CodeInterrupted}}
+		case <-time.After(time.Second + time.Duration(w.n*7%500)*time.Millisecond):
+		}
+		d.Step("step")
+		if i == 2 && !d.Share(ctx) {
+			return reel.Report{Evidence: reel.Evidence{Source: reel.SourceWorker, Code: reel.CodeLeaseLost}}
+		}
+	}
+	return reel.Report{Posted: true, Receipt: reel.Receipt{ID: "r1"}}
+}
+
+// fleetTime is how long the fleet works; FLEET=10m make bench PART=server for the long form.
+func fleetTime() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("FLEET")); err == nil {
+		return d
+	}
+	return 30 * time.Second
+}
+
+// benchServer is cycles on PostgreSQL against River and against the usual queue.
 func benchServer(t *testing.T, _ *yard) {
 	y := newServerYard(t)
 	y.ours(t, "ours", slotJobs, slotAccounts)
@@ -314,7 +444,20 @@ func benchServer(t *testing.T, _ *yard) {
 			tb.show(at("runner : bare SKIP LOCKED", n), ours.by(m[at("bare", n)]), "x", beside)
 		}
 	}
-	if len(errs) > 0 {
+	y.ours(t, "huge", 1_000_000, 10_000)
+	y.ours(t, "small", 10_000, 10_000)
+	scale := measure(func(f figures) {
+		f["huge"] += runSlots(t, y.copyOf(t, "huge"), 16, stretch).rate
+		f["small"] += runSlots(t, y.copyOf(t, "small"), 16, stretch).rate
+		f["one"] += y.manySlots(t, 1, 16)
+		f["four"] += y.manySlots(t, 4, 16)
+	})
+	tb.atMost("cost of a cycle, 1,000,000 jobs : 10,000", scale["small"].by(scale["huge"]), 1.25, "x", "16 slots")
+	tb.atLeast("4 supervisors : 1, 16 slots each", scale["four"].by(scale["one"]), 2, "x", fmt.Sprintf("the ledger without the runner: %s/s and %s/s", scale["one"], scale["four"]))
+	claims, told := y.fleet(t, 300, fleetTime())
+	tb.atMost("300 workers in flight: p99 of a claim", series{claims.at(0.99)}, 100, " ms",
+		fmt.Sprintf("%d claims in %s, the median %s ms, the longest %s ms", len(claims), fleetTime(), number(claims.median()), number(claims.at(1))))
+	if errs = append(errs, told...); len(errs) > 0 {
 		tb.line("notices and errors", "0", fmt.Sprint(len(errs)), "", errs[0])
 	}
 }

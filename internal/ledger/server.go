@@ -183,23 +183,23 @@ func (s *Store) Listen(ctx context.Context, heard func()) error {
 
 // serverLink is the link to a PostgreSQL server. A lost connection is made anew when the next transaction begins.
 type serverLink struct {
-	config *pgx.ConnConfig
-	clock  func() time.Time // nil: the server's
-	conn   *pgx.Conn
-	name   string            // of this link, for ever
-	queue  *pgx.Batch        // statements whose answer was foreseen; nil in a careful transaction
-	token  int64             // of the last commit that was asked for
-	texts  map[textOf]string // statements as the server takes them
+	config  *pgx.ConnConfig
+	clock   func() time.Time // nil: the server's
+	conn    *pgx.Conn
+	name    string            // of this link, for ever
+	waiting *foreseen         // nil in a careful transaction
+	token   int64             // of the last commit that was asked for
+	texts   map[string]string // statements as the server takes them
 }
 
 func newServerLink(config *pgx.ConnConfig, clock func() time.Time) *serverLink {
-	return &serverLink{config: config, clock: clock, name: rand.Text(), texts: map[textOf]string{}}
+	return &serverLink{config: config, clock: clock, name: rand.Text(), texts: map[string]string{}}
 }
 
 // begin waits its turn among all writers of the ledger.
 func (l *serverLink) begin(careful bool) (m moment, err error) {
-	if l.queue = nil; !careful {
-		l.queue = &pgx.Batch{}
+	if l.waiting = nil; !careful {
+		l.waiting = &foreseen{}
 	}
 	for until := time.Now().Add(patience); ; {
 		if m, err = l.tryBegin(); err == nil || !lost(err) || time.Now().After(until) {
@@ -266,36 +266,32 @@ func (l *serverLink) end(commit bool) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
-	if !commit {
-		if _, err := l.conn.Exec(ctx, `ROLLBACK`); err != nil {
-			l.drop()
+	var err error
+	if commit {
+		err = l.flush()
+	}
+	if !commit || err != nil {
+		if l.conn != nil {
+			if _, err := l.conn.Exec(ctx, `ROLLBACK`); err != nil {
+				l.drop()
+			}
 		}
-		return nil
+		return err
 	}
 	l.token++
-	batch, foreseen := l.waiting()
+	batch := &pgx.Batch{}
 	batch.Queue(`INSERT INTO turn(link,token,at) VALUES($1,$2,now()) ON CONFLICT(link) DO UPDATE SET token=excluded.token, at=excluded.at`, l.name, l.token)
 	batch.Queue(`COMMIT`)
 	sent := l.conn.SendBatch(ctx, batch)
-	err := asForeseen(sent, foreseen)
-	if err == nil {
-		_, err = sent.Exec()
-	}
+	_, err = sent.Exec()
 	var tag pgconn.CommandTag
 	if err == nil {
 		tag, err = sent.Exec()
 	}
-	if closing := sent.Close(); err == nil { // it tells of the same
-		err = closing
-	}
+	err = errors.Join(err, sent.Close())
 	switch {
 	case err == nil && tag.String() == "COMMIT":
 		return nil
-	case errors.Is(err, errUnforeseen):
-		if _, err := l.conn.Exec(ctx, `ROLLBACK`); err != nil {
-			l.drop()
-		}
-		return err
 	case err == nil: // ROLLBACK: a statement had failed
 		return errors.New("the transaction had failed")
 	}
@@ -345,50 +341,50 @@ func (l *serverLink) lastToken() (token int64, err error) {
 	return token, errors.Join(err, sent.Close())
 }
 
-// waiting hands over the statements that wait to be sent, and says how many they are.
-func (l *serverLink) waiting() (*pgx.Batch, int) {
-	b := l.queue
-	if b == nil {
-		return &pgx.Batch{}, 0
-	}
-	l.queue = &pgx.Batch{}
-	return b, b.Len()
+// foreseen is statements that wait to be sent, with what each will answer.
+type foreseen struct {
+	pgx.Batch
+	rows []int64
 }
 
-// asForeseen reads the answers to so many statements that were sent as foreseen.
-func asForeseen(sent pgx.BatchResults, n int) error {
-	for range n {
-		_, err := sent.Exec()
+func (f *foreseen) add(text string, args []any, rows int64) {
+	f.Queue(text, args...)
+	f.rows = append(f.rows, rows)
+}
+
+// check reads the answers.
+func (f *foreseen) check(sent pgx.BatchResults) error {
+	for i, want := range f.rows {
+		tag, err := sent.Exec()
 		var said *pgconn.PgError
-		if errors.As(err, &said) && (said.Code == "22012" || said.Code == "23505") { // see exactly; or what was read ahead has changed
+		switch {
+		case errors.As(err, &said) && said.Code == "23505": // what was read ahead has changed
 			return fmt.Errorf("%w: %w", errUnforeseen, err)
-		}
-		if err != nil {
+		case err != nil:
 			return err
+		case tag.RowsAffected() != want:
+			return fmt.Errorf("%w: %d rows instead of %d from %.60q", errUnforeseen, tag.RowsAffected(), want, f.QueuedQueries[i].SQL)
 		}
 	}
 	return nil
 }
 
-// exactly makes a statement fail, by a division by zero, where it changes another number of rows than its last argument says.
-func exactly(query string) string {
-	last := "?"
-	if strings.Contains(query, "?1") {
-		n := 1
-		for strings.Contains(query, fmt.Sprint("?", n)) {
-			n++
-		}
-		last = fmt.Sprint("?", n)
+// take hands over what waits.
+func (l *serverLink) take() *foreseen {
+	f := l.waiting
+	if f == nil {
+		return &foreseen{}
 	}
-	return `WITH changed AS (` + query + ` RETURNING 1) SELECT 1/(count(*)=` + last + `)::int FROM changed`
+	l.waiting = &foreseen{}
+	return f
 }
 
 func (l *serverLink) exec(foreseen int64, query string, args ...any) (int64, error) {
 	if l.conn == nil {
 		return 0, errLost
 	}
-	if l.queue != nil && foreseen != unforeseen {
-		l.queue.Queue(l.text(query, true), append(args[:len(args):len(args)], foreseen)...)
+	if l.waiting != nil && foreseen != unforeseen {
+		l.waiting.add(l.text(query), args, foreseen)
 		return foreseen, nil
 	}
 	if err := l.flush(); err != nil {
@@ -396,7 +392,7 @@ func (l *serverLink) exec(foreseen int64, query string, args ...any) (int64, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline+time.Second)
 	defer cancel()
-	tag, err := l.conn.Exec(ctx, l.text(query, false), args...)
+	tag, err := l.conn.Exec(ctx, l.text(query), args...)
 	return tag.RowsAffected(), l.seen(err)
 }
 
@@ -406,11 +402,11 @@ func (l *serverLink) each(query string, args []any, scan func(scanner) error) er
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline+time.Second)
 	defer cancel()
-	batch, foreseen := l.waiting()
-	batch.Queue(l.text(query, false), args...)
-	sent := l.conn.SendBatch(ctx, batch)
+	f := l.take()
+	f.Queue(l.text(query), args...)
+	sent := l.conn.SendBatch(ctx, &f.Batch)
 	defer func() { _ = sent.Close() }() // tells nothing that was not told before
-	if err := asForeseen(sent, foreseen); err != nil {
+	if err := f.check(sent); err != nil {
 		return l.seen(err)
 	}
 	rows, err := sent.Query()
@@ -429,14 +425,14 @@ func (l *serverLink) each(query string, args []any, scan func(scanner) error) er
 
 // flush sends what waits.
 func (l *serverLink) flush() error {
-	batch, foreseen := l.waiting()
-	if foreseen == 0 {
+	f := l.take()
+	if len(f.rows) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline+time.Second)
 	defer cancel()
-	sent := l.conn.SendBatch(ctx, batch)
-	err := asForeseen(sent, foreseen)
+	sent := l.conn.SendBatch(ctx, &f.Batch)
+	err := f.check(sent)
 	if closing := sent.Close(); err == nil {
 		err = closing
 	}
@@ -463,24 +459,13 @@ func (l *serverLink) close() error {
 	return nil
 }
 
-// text is a statement as the server takes it.
-func (l *serverLink) text(query string, foreseen bool) string {
-	of := textOf{query, foreseen}
-	text, ok := l.texts[of]
+func (l *serverLink) text(query string) string {
+	text, ok := l.texts[query]
 	if !ok {
-		if foreseen {
-			query = exactly(query)
-		}
 		text = numbered(query)
-		l.texts[of] = text
+		l.texts[query] = text
 	}
 	return text
-}
-
-// textOf is the key of a server's text.
-type textOf struct {
-	query    string
-	foreseen bool
 }
 
 // numbered writes ? and ?1 as PostgreSQL's $1.
