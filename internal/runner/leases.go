@@ -230,7 +230,8 @@ func (s *sweeper) settle(ctx context.Context, h reel.Held) error {
 		},
 	})
 	ending.From = h.State
-	ending.Look = ending.Look && r.Processes.Here(h.Supervisor.Process) // elsewhere its worker may still act: not yet
+	ending.Away = !r.Processes.Here(h.Supervisor.Process) // its worker may still act
+	ending.Look = ending.Look && !ending.Away
 	err := r.jobChange(func() ([]reel.Event, error) { return r.Slots.Record(ctx, c, ending) })
 	if errors.Is(err, reel.ErrLost) {
 		return nil // recorded by its owner after all

@@ -51,6 +51,7 @@ CREATE TABLE job (
   worker_pid     BIGINT NOT NULL DEFAULT 0,
   worker_started BIGINT NOT NULL DEFAULT 0,
   look_due       BIGINT NOT NULL DEFAULT 0,        -- in doubt, and the machine has not looked yet
+  away           BIGINT NOT NULL DEFAULT 0,        -- in doubt, and a worker on a host that nobody could see may still act for it
   pass           BIGINT NOT NULL DEFAULT 0,
   attempts       BIGINT NOT NULL DEFAULT 0,
   f_account      BIGINT NOT NULL DEFAULT 0,

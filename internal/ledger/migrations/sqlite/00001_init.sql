@@ -51,6 +51,7 @@ CREATE TABLE job (
   worker_pid     INTEGER NOT NULL DEFAULT 0,
   worker_started INTEGER NOT NULL DEFAULT 0,
   look_due       INTEGER NOT NULL DEFAULT 0,        -- in doubt, and the machine has not looked yet
+  away           INTEGER NOT NULL DEFAULT 0,        -- in doubt, and a worker on a host that nobody could see may still act for it
   pass           INTEGER NOT NULL DEFAULT 0,
   attempts       INTEGER NOT NULL DEFAULT 0,
   f_account      INTEGER NOT NULL DEFAULT 0,
