@@ -61,7 +61,7 @@ func (t *tx) record(c reel.Claim, e reel.Ending) (events []reel.Event, err error
 		a.Verdict = reel.Verdict{}
 	}
 	at, err := t.endAttempt(c, e)
-	if errors.Is(err, reel.ErrLost) && e.From == "" {
+	if errors.Is(err, reel.ErrLost) && e.From == "" && !c.Lookup {
 		return nil, t.bury(c, err)
 	}
 	if err != nil {

@@ -85,6 +85,7 @@ type Fixture struct {
 	Journal func(*testing.T) []reel.Event // the whole journal, the oldest first
 	Exec    func(string) error            // a raw statement
 	Reopen  func(*testing.T) Store        // closes the store and opens what it left
+	Beside  func(*testing.T) Store        // opens it a second time, as another supervisor does
 }
 
 // Factory makes a fixture whose store reads the time from clock. It cleans up after the test by itself.
