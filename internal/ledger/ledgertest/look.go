@@ -81,6 +81,10 @@ func lookCases() []testCase {
 				r.Errorf("events: %+v", events)
 			}
 			r.is(batch, "1", reel.InDoubt, "")
+			r.untouched("an attempt's end by whoever looked", func() {
+				_, err := r.Store.Record(r.ctx, look, r.failing(look, reel.Infrastructure, true))
+				r.wantErr(err, reel.ErrLost)
+			})
 			r.lead(batch)
 			_, err = r.Store.RecordLook(r.ctx, r.claim(batch), reel.Look{Finding: reel.Found}, reel.Decision{})
 			r.must(err)
