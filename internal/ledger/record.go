@@ -61,7 +61,7 @@ func (t *tx) record(c reel.Claim, e reel.Ending) (events []reel.Event, err error
 		a.Verdict = reel.Verdict{}
 	}
 	at, err := t.endAttempt(c, e)
-	if errors.Is(err, reel.ErrLost) && e.From == "" && !c.Lookup {
+	if errors.Is(err, reel.ErrLost) && e.From == "" && !c.Lookup { // the late word of its own supervisor: its worker acts no more
 		return nil, t.bury(c, err)
 	}
 	if err != nil {
@@ -122,11 +122,15 @@ func (t *tx) endAttempt(c reel.Claim, e reel.Ending) (at home, err error) {
 	return at, err
 }
 
-// bury hears the late word of an attempt's own supervisor: its worker acts no more. Where another host has settled the attempt as a
-// doubt, it can be looked up from now on; a look that is under way may have come too early. Else the lease is lost.
+// Bury says that nothing acts any more for a doubt that another host has settled (reel.Held.Away): it can be looked up from now on.
+// reel.ErrLost where that is known already, or while somebody looks, who may have looked too early.
+func (s *Store) Bury(ctx context.Context, c reel.Claim) error {
+	return s.do(func(t *tx) error { return t.bury(c, fmt.Errorf("bury job %q: %w", c.Job.ID, reel.ErrLost)) })
+}
+
 func (t *tx) bury(c reel.Claim, lost error) error {
-	n, err := t.exec(`UPDATE job SET away=0, look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL) THEN 0 ELSE 1 END
-		WHERE id=? AND attempts=? AND state='in_doubt' AND away=1 AND owner IS NULL`, c.Key, c.Attempt)
+	n, err := t.exec(`UPDATE job SET away=NULL, look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL) THEN 0 ELSE 1 END
+		WHERE id=? AND attempts=? AND state='in_doubt' AND away IS NOT NULL AND owner IS NULL`, c.Key, c.Attempt)
 	if n > 0 {
 		clear(t.batches) // there is a look to do
 	} else if err == nil {
@@ -148,7 +152,7 @@ func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) 
 	}
 	look := ""
 	if e.Away && d.State == reel.InDoubt {
-		look = `away=1,`
+		look = `away=owner,`
 	} else if e.Look && d.State == reel.InDoubt { // not named otherwise: its index need not be looked at
 		look = `look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL) THEN 0 ELSE 1 END,`
 	}
@@ -277,7 +281,7 @@ func (s *Store) RecordLook(ctx context.Context, c reel.Claim, look reel.Look, de
 		events = nil
 		at := home{state: reel.InDoubt}
 		var away bool
-		err := t.row(`SELECT batch_id,account_id,away=1 FROM job WHERE id=? AND fence=? AND owner IS NOT NULL AND state='in_doubt'`,
+		err := t.row(`SELECT batch_id,account_id,away IS NOT NULL FROM job WHERE id=? AND fence=? AND owner IS NOT NULL AND state='in_doubt'`,
 			[]any{c.Key, c.Fence}, &at.batch, &at.account, &away)
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("look at job %q: %w", c.Job.ID, reel.ErrLost)
@@ -332,7 +336,7 @@ func (t *tx) settleDoubt(at home, c reel.Claim, look reel.Look, d reel.Decision)
 		text = ""
 	}
 	if _, err := t.exec(`UPDATE job SET state=?, reason=?, due_pass=(SELECT pass+1 FROM batch WHERE id=batch_id), owner=NULL, lease_until=NULL,
-		worker_pid=0, look_due=0, away=0, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
+		worker_pid=0, look_due=0, away=NULL, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
 		error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=? WHERE id=?`,
 		string(d.State), string(d.Reason), now.Account, now.Content, now.Infrastructure, now.Unknown,
 		text, string(is.Verdict.Category), is.Verdict.Type, is.Verdict.Rule, is.Receipt.ID, is.Receipt.URL, ms(t.now), c.Key); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -170,5 +171,45 @@ func TestALeaseIsSettledInTime(t *testing.T) {
 				_, _ = mine.Close(), other.Close()
 			})
 		})
+	}
+}
+
+func TestWhatThisHostLeftInDoubtIsBuried(t *testing.T) {
+	for name, c := range map[string]struct {
+		host  string
+		lives bool
+		want  []string
+	}{
+		"its supervisor is dead":   {"here", false, []string{"kill workers", "bury"}},
+		"its supervisor lives":     {"here", true, nil},
+		"it is of a third machine": {"elsewhere", false, nil},
+	} {
+		for _, how := range []string{"lead", "lend"} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &shelf{renew: func() ([]reel.Lease, error) { return nil, nil }, finished: make(chan struct{})}
+					s.held = func() []reel.Held {
+						if slices.Contains(s.log, "bury") {
+							return nil
+						}
+						return []reel.Held{{
+							Claim: reel.Claim{Lease: reel.Lease{Key: 5, Fence: 2}, Attempt: 1}, State: reel.InDoubt, Away: true,
+							Supervisor: reel.Supervisor{ID: "other", Process: reel.Process{Host: c.host, PID: 9}},
+						}}
+					}
+					time.AfterFunc(time.Minute, func() { close(s.finished) })
+					r := s.runner(stuck{}, grave{s: s, lives: c.lives})
+					var err error
+					if how == "lead" {
+						_, err = r.Lead(context.Background())
+					} else {
+						err = r.Lend(context.Background(), func(context.Context) (bool, error) { return true, nil })
+					}
+					if err != nil || !slices.Equal(s.log, c.want) {
+						t.Errorf("%q (%v), want %q", s.log, err, c.want)
+					}
+				})
+			})
+		}
 	}
 }

@@ -33,10 +33,12 @@ type Leases interface {
 	Enlist(reel.Supervisor) error
 	// Renew returns the leases that the supervisor still holds.
 	Renew(ctx context.Context, supervisor string) ([]reel.Lease, error)
-	// Held lists the leases of all other supervisors.
+	// Held lists the leases of all other supervisors, and the doubts for which their workers may still act.
 	Held(ctx context.Context, notOf string) ([]reel.Held, error)
 	// Release gives back a look that was not carried out.
 	Release(context.Context, reel.Claim) error
+	// Bury says that nothing acts any more for a doubt that was listed; reel.ErrLost where that is known already.
+	Bury(context.Context, reel.Claim) error
 }
 
 // Passes is what leading a batch needs of the ledger. Every call under a term answers reel.ErrLost when it no longer leads.
@@ -237,6 +239,9 @@ func (r *Runner) Lend(ctx context.Context, done func(context.Context) (bool, err
 	r.init()
 	if err := r.Leases.Enlist(r.Supervisor); err != nil {
 		return fmt.Errorf("enlist: %w", err)
+	}
+	if err := newSweeper(r).buryOwn(ctx); err != nil && ctx.Err() == nil { // it is tried again by the next one
+		r.notice("what this machine left in doubt could not be told: %v", err)
 	}
 	return r.serve(ctx, nil, func(ctx context.Context) error {
 		answered := time.Now()

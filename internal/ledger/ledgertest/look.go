@@ -118,6 +118,23 @@ func lookCases() []testCase {
 			r.record(c, r.failing(c, reel.Infrastructure, true)) // now it counts
 			r.equal("look", r.claim(batch).Lookup, true)
 		}},
+		{"whoever finds on its host that it is dead ends that too", func(r *room) {
+			c := leftAway(r)
+			held, err := r.Store.Held(r.ctx, sup(0).ID)
+			r.must(err)
+			r.equal("held", len(held), 1)
+			h := held[0]
+			r.equal("the doubt", []any{h.Away, h.Lookup, h.State, h.Job.ID, h.Attempt, h.Supervisor}, []any{true, false, reel.InDoubt, c.Job.ID, 1, sup(1)})
+			r.must(r.Store.Bury(r.ctx, h.Claim))
+			r.untouched("telling it again", func() { r.wantErr(r.Store.Bury(r.ctx, h.Claim), reel.ErrLost) })
+			look := r.claim(batch)
+			_, err = r.Store.RecordLook(r.ctx, look, reel.Look{Finding: reel.Absent}, r.absent(look))
+			r.must(err)
+			r.is(batch, "1", reel.Failed, "")
+			held, err = r.Store.Held(r.ctx, sup(0).ID)
+			r.must(err)
+			r.equal("held", len(held), 0)
+		}},
 		{"a person's word ends it as well", func(r *room) {
 			leftAway(r)
 			_, err := r.Store.Resolve(r.ctx, batch, "1", reel.Look{Finding: reel.Absent, By: "me"}, func(h reel.Held) reel.Decision { return r.absent(h.Claim) })

@@ -428,6 +428,7 @@ func (m *model) tryResolve() {
 func (m *model) trySettle() {
 	held, err := m.room.Store.Held(m.room.ctx, sup(0).ID)
 	m.fatal(err)
+	held = slices.DeleteFunc(held, func(h reel.Held) bool { return h.Away })
 	want := 0
 	for _, j := range m.jobs {
 		if j.claim != nil && j.claim.sup != 0 {
@@ -465,7 +466,17 @@ func (m *model) tryWord() {
 		if j.away == nil || j.claim != nil {
 			continue
 		}
-		m.room.record(j.away.Claim, m.room.failing(j.away.Claim, reel.Unknown, true))
+		if rapid.Bool().Draw(m.T, "by itself") {
+			m.room.record(j.away.Claim, m.room.failing(j.away.Claim, reel.Unknown, true))
+		} else {
+			held, err := m.room.Store.Held(m.room.ctx, "")
+			m.fatal(err)
+			i := slices.IndexFunc(held, func(h reel.Held) bool { return h.Away && h.Key == j.away.Key })
+			if i < 0 || held[i].Supervisor.ID != sup(j.away.sup).ID || held[i].Attempt != j.away.Attempt {
+				m.Fatalf("the doubt %s of another host is not listed: %+v", j.ID, held)
+			}
+			m.fatal(m.room.Store.Bury(m.room.ctx, held[i].Claim))
+		}
 		j.away, j.look = nil, !m.held[j.Account]
 		return
 	}

@@ -26,6 +26,7 @@ type Leases interface {
 	Renew(ctx context.Context, supervisor string) ([]reel.Lease, error)
 	Held(ctx context.Context, notOf string) ([]reel.Held, error)
 	Release(context.Context, reel.Claim) error
+	Bury(context.Context, reel.Claim) error
 }
 
 // Passes is what leading a batch needs of a store.
