@@ -208,7 +208,7 @@ is written by the test (` + "`go test ./internal/protocol -update`" + `), which 
 
 Two things are supposed and not proved. A killed process acts no more. And on two hosts a held account is left alone only if
 no supervisor dies or hangs while its worker acts: nobody elsewhere can kill what it leaves behind. That such a worker
-posts late is no second post, since its job stays in doubt until its own supervisor, or a person, has spoken.
+posts late is no second post, since its job stays in doubt until somebody on its own host, or a person, has spoken.
 
 | | guard | where | without it |
 |---|---|---|---|

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -44,7 +43,8 @@ type host struct {
 	dead map[int]time.Time
 }
 
-func (h *host) Here(p reel.Process) bool { return p.Host == "here" }
+func (h *host) Here(p reel.Process) bool    { return p.Host == "here" }
+func (h *host) OtherBoot(reel.Process) bool { return false }
 func (h *host) Alive(p reel.Process) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -75,7 +75,7 @@ func (c *cut) Renew(ctx context.Context, supervisor string) ([]reel.Lease, error
 	return c.Store.Renew(ctx, supervisor)
 }
 
-// supervisor is a runner at a ledger of its own opening, whose end is told through died.
+// supervisor is a runner at a ledger of its own opening.
 func supervisor(s *ledger.Store, leases runner.Leases, p runner.Processes, pid int, on string, w runner.Worker) *runner.Runner {
 	return &runner.Runner{
 		Config: runner.Config{
@@ -87,7 +87,7 @@ func supervisor(s *ledger.Store, leases runner.Leases, p runner.Processes, pid i
 	}
 }
 
-// state is where the only job stands.
+// stateOf is where the only job stands.
 func stateOf(t *testing.T, s *ledger.Store) reel.State {
 	t.Helper()
 	st, err := s.Story(context.Background(), "b", "1")
@@ -122,6 +122,19 @@ func one() reel.Job { return reel.Job{ID: "1", Account: "a", VideoPath: "/v/1.mp
 // busy is a worker that shares where it may, and never ends by itself.
 func busy(dies func()) stuck { return stuck{share: true, killed: dies} }
 
+// watching is a supervisor that leads a batch of its own which has nothing to do for hours, and settles what it sees.
+func watching(t *testing.T, s *ledger.Store, p runner.Processes) *runner.Runner {
+	t.Helper()
+	if _, err := s.Import(t.Context(), "c", func(yield func(reel.Post, error) bool) {
+		yield(reel.Post{Job: reel.Job{ID: "x", Account: "z", VideoPath: "/v/x.mp4", PublishAt: time.Now().Add(2 * time.Hour)}}, nil)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r := supervisor(s, s, p, 2, "here", scripted{posts: &posts{n: map[reel.JobID]int{}}})
+	r.Batch = "c"
+	return r
+}
+
 func TestALeaseIsSettledInTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		hangs    time.Duration // after its claim
@@ -151,21 +164,15 @@ func TestALeaseIsSettledInTime(t *testing.T) {
 				if c.watched > 0 {
 					since = time.Now()
 				}
-				lender := supervisor(other, other, h, 2, "here", scripted{posts: &posts{n: map[reel.JobID]int{}}})
-				lender.Batch = "c"
-				if _, err := other.Import(t.Context(), "c", func(yield func(reel.Post, error) bool) {
-					yield(reel.Post{Job: reel.Job{ID: "x", Account: "z", VideoPath: "/v/x.mp4", PublishAt: began.Add(2 * time.Hour)}}, nil)
-				}); err != nil {
-					t.Fatal(err)
-				}
-				watching, enough := context.WithCancel(t.Context())
-				all.Go(func() { _, _ = lender.Lead(watching) })
+				enough, stop := context.WithCancel(t.Context())
+				watcher := watching(t, other, h)
+				all.Go(func() { _, _ = watcher.Lead(enough) })
 				got := when(t, since, func() bool { return !stateOf(t, other).InFlight() })
 				between(t, "settled", got, c.from, c.to)
 				if h.Alive(reel.Process{Host: "here", PID: 1}) {
 					t.Error("settled while its supervisor lived")
 				}
-				enough()
+				stop()
 				kill()
 				all.Wait()
 				_, _ = mine.Close(), other.Close()
@@ -174,42 +181,116 @@ func TestALeaseIsSettledInTime(t *testing.T) {
 	}
 }
 
-func TestWhatThisHostLeftInDoubtIsBuried(t *testing.T) {
-	for name, c := range map[string]struct {
-		host  string
-		lives bool
-		want  []string
-	}{
-		"its supervisor is dead":   {"here", false, []string{"kill workers", "bury"}},
-		"its supervisor lives":     {"here", true, nil},
-		"it is of a third machine": {"elsewhere", false, nil},
-	} {
-		for _, how := range []string{"lead", "lend"} {
-			t.Run(name+", "+how, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					s := &shelf{renew: func() ([]reel.Lease, error) { return nil, nil }, finished: make(chan struct{})}
-					s.held = func() []reel.Held {
-						if slices.Contains(s.log, "bury") {
-							return nil
-						}
-						return []reel.Held{{
-							Claim: reel.Claim{Lease: reel.Lease{Key: 5, Fence: 2}, Attempt: 1}, State: reel.InDoubt, Away: true,
-							Supervisor: reel.Supervisor{ID: "other", Process: reel.Process{Host: c.host, PID: 9}},
-						}}
-					}
-					time.AfterFunc(time.Minute, func() { close(s.finished) })
-					r := s.runner(stuck{}, grave{s: s, lives: c.lives})
-					var err error
-					if how == "lead" {
-						_, err = r.Lead(context.Background())
-					} else {
-						err = r.Lend(context.Background(), func(context.Context) (bool, error) { return true, nil })
-					}
-					if err != nil || !slices.Equal(s.log, c.want) {
-						t.Errorf("%q (%v), want %q", s.log, err, c.want)
-					}
-				})
-			})
+// On a shared ledger whoever loses its way to it ends its workers before anybody else settles their jobs; when the way is there
+// again it is told that they are dead, and the doubt can be looked up.
+func TestASharedLeaseEndsItsWorkerBeforeItIsSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := ledgerOf(t, one())
+		mine, other := open(t, path), open(t, path)
+		began := time.Now()
+		from, to := began.Add(12*time.Second), began.Add(5*time.Minute) // one renewal at 10 s
+		var died time.Time
+		r := supervisor(mine, &cut{Store: mine, from: from, to: to}, &host{}, 1, "there", busy(func() {
+			died = time.Now()
+			<-time.After(to.Sub(died)) // its end, too, reaches the ledger only then
+		}))
+		r.Shared = true
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = r.Lead(t.Context()) })
+		synctest.Wait()
+		watcher := watching(t, other, &host{})
+		watcher.Shared, watcher.Look = true, true
+		enough, stop := context.WithCancel(t.Context())
+		all.Go(func() { _, _ = watcher.Lead(enough) })
+		renewed := began.Add(reel.RenewEvery)
+		settled := when(t, renewed, func() bool { return !stateOf(t, other).InFlight() })
+		between(t, "settled", settled, 30*time.Second, 36*time.Second)
+		between(t, "its worker ended", died.Sub(renewed), 24*time.Second, 27*time.Second)
+		if s := stateOf(t, other); s != reel.InDoubt {
+			t.Errorf("it is %s", s)
 		}
+		if n := away(t, other); n != 1 {
+			t.Errorf("%d doubts of another host", n)
+		}
+		when(t, to, func() bool { return away(t, other) == 0 })
+		r.Stop()
+		stop()
+		all.Wait()
+		_, _ = mine.Close(), other.Close()
+	})
+}
+
+func away(t *testing.T, s *ledger.Store) (n int) {
+	t.Helper()
+	held, err := s.Held(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range held {
+		if h.Away {
+			n++
+		}
+	}
+	return n
+}
+
+func TestALeadIsTakenOverInTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		kill     bool
+		from, to time.Duration // after the last renewal, or the death
+	}{
+		"its leader hangs":   {from: 29 * time.Second, to: 32 * time.Second},
+		"its leader is dead": {kill: true, from: 0, to: 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				path := ledgerOf(t, one())
+				mine, other := open(t, path), open(t, path)
+				h := &host{dead: map[int]time.Time{}}
+				began := time.Now()
+				hangs := began.Add(65 * time.Second)
+				first := supervisor(mine, &cut{Store: mine, from: hangs, to: hangs.Add(10 * time.Minute)}, h, 1, "here", busy(func() {}))
+				ctx, kill := context.WithCancel(t.Context())
+				var all sync.WaitGroup
+				late := errors.New("it has not ended")
+				all.Go(func() { _, late = first.Lead(ctx) })
+				<-time.After(hangs.Sub(began) + time.Second)
+				since := began.Add(60 * time.Second) // its last renewal
+				if c.kill {
+					since = time.Now()
+					_ = h.Kill(reel.Process{Host: "here", PID: 1})
+				}
+				next := supervisor(other, other, h, 2, "here", scripted{posts: &posts{n: map[reel.JobID]int{"1": 1}}})
+				next.Look = true
+				var taken time.Duration
+				var result reel.Result
+				next.Watch = func(e reel.Event) {
+					if e.Kind == reel.EventRunStarted {
+						taken = time.Since(since)
+					}
+				}
+				when(t, since, func() bool {
+					var err error
+					if result, err = next.Lead(t.Context()); err != nil && !errors.Is(err, reel.ErrTaken) {
+						t.Fatal(err)
+					}
+					return err == nil
+				})
+				between(t, "taken over", taken, c.from, c.to)
+				if result != reel.AllComplete {
+					t.Errorf("the next run: %s", result)
+				}
+				<-time.After(time.Minute) // the one that hung goes on, and is late
+				kill()
+				all.Wait()
+				if st, err := other.Status(t.Context(), "b"); err != nil || st.Result != reel.AllComplete || stateOf(t, other) != reel.Succeeded {
+					t.Errorf("a late leader changed something: %s, %s, %v", st.Result, stateOf(t, other), err)
+				}
+				if late != nil && !errors.Is(late, reel.ErrLost) {
+					t.Errorf("it ended with %v", late)
+				}
+				_, _ = mine.Close(), other.Close()
+			})
+		})
 	}
 }

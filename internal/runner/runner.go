@@ -67,6 +67,8 @@ type Worker interface {
 type Processes interface {
 	// Here says whether a process is, or was, one of this host: of others nothing is certain.
 	Here(reel.Process) bool
+	// OtherBoot says whether a process is of another start of this machine, or of another machine.
+	OtherBoot(reel.Process) bool
 	// Alive says whether exactly this process still runs here. It is false for another host's.
 	Alive(reel.Process) bool
 	// Kill ends a process that is still exactly this one.
