@@ -90,7 +90,7 @@ func reasons() []reason {
 			"one host, one job", twice, stateOnRecord, "Alone its lack is noticed when the end is recorded, and the next sweep settles the job.",
 		},
 		{
-			unrenewed, "a lease is over only when it was seen unrenewed for a while", "internal/runner/leases.go", "const staleAfter = reel.RenewEvery + reel.SweepEvery",
+			unrenewed, "a lease is over only when it was seen unrenewed for a while", "internal/runner/leases.go", "staleAfter = reel.RenewEvery + reel.SweepEvery",
 			"one host, one job", slain, 0, "",
 		},
 		{
