@@ -19,7 +19,7 @@ demo: build ## publish the launch example as a rehearsal, in passes, and show wh
 test: ## run all tests; nothing needs to be set up before
 	@.ci/needs python3 initdb
 	$(GOTEST) -timeout 20m ./...
-	go test -timeout 20m -run 'TestSemantics|TestStoreAgainstModel' ./internal/runner ./internal/ledger
+	go test -timeout 20m -run 'TestSemantics|TestStoreAgainstModel|TestNothingGoesWrong' ./internal/runner ./internal/ledger ./internal/protocol
 
 check: lint ## what a change must pass: format, vet, lint, tests in random order with the race detector, floors
 	@unformatted=$$(gofmt -l cmd internal *.go); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }

@@ -148,6 +148,7 @@ func (*idler) Close() error          { return nil }
 type alone struct{}
 
 func (alone) Here(reel.Process) bool                                  { return true }
+func (alone) OtherBoot(reel.Process) bool                             { return false }
 func (alone) Alive(reel.Process) bool                                 { return false }
 func (alone) Kill(reel.Process) error                                 { return nil }
 func (alone) KillOrphans(context.Context, string, reel.Process) error { return nil }

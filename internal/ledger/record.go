@@ -45,7 +45,8 @@ func (t *tx) attempt(job int64, number int) (reel.Attempt, error) {
 }
 
 // Record ends an attempt: its evidence, its verdict and what becomes of the job, in one transaction. reel.ErrLost when the
-// lease is no longer held; then nothing has changed. A post is taken only after its intent.
+// lease is no longer held; then nothing has changed. A post is taken only after its intent. No events and no error: another host
+// has settled the job as a doubt, which can be looked up now that its worker has ended.
 func (s *Store) Record(ctx context.Context, c reel.Claim, e reel.Ending) (events []reel.Event, err error) {
 	err = s.hot(func(t *tx) (err error) {
 		events, err = t.record(c, e)
@@ -60,6 +61,9 @@ func (t *tx) record(c reel.Claim, e reel.Ending) (events []reel.Event, err error
 		a.Verdict = reel.Verdict{}
 	}
 	at, err := t.endAttempt(c, e)
+	if errors.Is(err, reel.ErrLost) && e.From == "" && !c.Lookup { // the late word of its own supervisor: its worker acts no more
+		return nil, t.bury(c, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +122,23 @@ func (t *tx) endAttempt(c reel.Claim, e reel.Ending) (at home, err error) {
 	return at, err
 }
 
+// Bury says that nothing acts any more for a doubt that another host has settled (reel.Held.Away): it can be looked up from now on.
+// reel.ErrLost where that is known already, or while somebody looks, who may have looked too early.
+func (s *Store) Bury(ctx context.Context, c reel.Claim) error {
+	return s.do(func(t *tx) error { return t.bury(c, fmt.Errorf("bury job %q: %w", c.Job.ID, reel.ErrLost)) })
+}
+
+func (t *tx) bury(c reel.Claim, lost error) error {
+	n, err := t.exec(`UPDATE job SET away=NULL, look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL) THEN 0 ELSE 1 END
+		WHERE id=? AND attempts=? AND state='in_doubt' AND away IS NOT NULL AND owner IS NULL`, c.Key, c.Attempt)
+	if n > 0 {
+		clear(t.batches) // there is a look to do
+	} else if err == nil {
+		err = lost
+	}
+	return err
+}
+
 // leave ends the lease of a job that is in the given state: 1 if it was.
 func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) {
 	d, a := e.Decision, e.Attempt
@@ -130,7 +151,9 @@ func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) 
 		now = reel.Tally{}.Failed(a.Verdict.Category)
 	}
 	look := ""
-	if e.Look && d.State == reel.InDoubt { // not named otherwise: its index need not be looked at
+	if e.Away && d.State == reel.InDoubt {
+		look = `away=owner,`
+	} else if e.Look && d.State == reel.InDoubt { // not named otherwise: its index need not be looked at
 		look = `look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL) THEN 0 ELSE 1 END,`
 	}
 	return t.foresee(1, `UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, `+look+`
@@ -260,18 +283,22 @@ func (t *tx) noLooks(account int64) error {
 }
 
 // RecordLook ends a look at the outside world. Found and Absent settle the doubt; Unsure leaves it to the next run or a
-// person. decision is used with Absent only.
+// person, and so does Absent while a worker on another host may still act. decision is used with Absent only.
 func (s *Store) RecordLook(ctx context.Context, c reel.Claim, look reel.Look, decision reel.Decision) (events []reel.Event, err error) {
 	err = s.do(func(t *tx) error {
 		events = nil
 		at := home{state: reel.InDoubt}
-		err := t.row(`SELECT batch_id,account_id FROM job WHERE id=? AND fence=? AND owner IS NOT NULL AND state='in_doubt'`,
-			[]any{c.Key, c.Fence}, &at.batch, &at.account)
+		var away bool
+		err := t.row(`SELECT batch_id,account_id,away IS NOT NULL FROM job WHERE id=? AND fence=? AND owner IS NOT NULL AND state='in_doubt'`,
+			[]any{c.Key, c.Fence}, &at.batch, &at.account, &away)
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("look at job %q: %w", c.Job.ID, reel.ErrLost)
 		}
 		if err != nil {
 			return err
+		}
+		if away && look.Finding == reel.Absent {
+			look = reel.Look{Finding: reel.Unsure, Why: "it is not there, but its worker was on another host, and nobody there has said that it acts no more"}
 		}
 		e, err := t.settleDoubt(at, c, look, decision)
 		events = []reel.Event{e}
@@ -317,7 +344,7 @@ func (t *tx) settleDoubt(at home, c reel.Claim, look reel.Look, d reel.Decision)
 		text = ""
 	}
 	if _, err := t.exec(`UPDATE job SET state=?, reason=?, due_pass=(SELECT pass+1 FROM batch WHERE id=batch_id), owner=NULL, lease_until=NULL,
-		worker_pid=0, look_due=0, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
+		worker_pid=0, look_due=0, away=NULL, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
 		error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=? WHERE id=?`,
 		string(d.State), string(d.Reason), now.Account, now.Content, now.Infrastructure, now.Unknown,
 		text, string(is.Verdict.Category), is.Verdict.Type, is.Verdict.Rule, is.Receipt.ID, is.Receipt.URL, ms(t.now), c.Key); err != nil {

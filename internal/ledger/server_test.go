@@ -43,13 +43,14 @@ func onServer(t *testing.T) ledgertest.Factory {
 	}
 	t.Cleanup(func() { _ = door.Close() })
 	tables := `SELECT table_name FROM information_schema.tables WHERE table_schema='public' AND table_name NOT IN ('reelpass_version','turn') ORDER BY table_name`
-	var before *ledger.Store
+	var before []*ledger.Store
 	return func(t *testing.T, clock func() time.Time) ledgertest.Fixture {
-		if before != nil { // a server has only so many connections
-			if err := before.Close(); err != nil {
+		for _, s := range before { // a server has only so many connections
+			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
 		}
+		before = nil
 		open := func(t *testing.T) *ledger.Store {
 			t.Helper()
 			s, err := ledger.Open(context.Background(), address, ledger.Options{Clock: clock})
@@ -57,7 +58,7 @@ func onServer(t *testing.T) ledgertest.Factory {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = s.Close() })
-			before = s
+			before = append(before, s)
 			return s
 		}
 		store := open(t)
@@ -69,6 +70,7 @@ func onServer(t *testing.T) ledgertest.Factory {
 			Dump:    func(t *testing.T) string { return dump(t, door, tables) },
 			Journal: func(t *testing.T) []reel.Event { return journal(t, door) },
 			Exec:    func(q string) error { _, err := door.Exec(q); return err },
+			Beside:  func(t *testing.T) ledgertest.Store { return open(t) },
 			Reopen: func(t *testing.T) ledgertest.Store {
 				if err := store.Close(); err != nil {
 					t.Fatal(err)

@@ -43,6 +43,7 @@ func inFile(t *testing.T, clock func() time.Time) ledgertest.Fixture {
 		Dump:    func(t *testing.T) string { return dump(t, door, tablesOfFile) },
 		Journal: func(t *testing.T) []reel.Event { return journal(t, door) },
 		Exec:    func(q string) error { _, err := door.Exec(q); return err },
+		Beside:  func(t *testing.T) ledgertest.Store { return open(t) },
 		Reopen: func(t *testing.T) ledgertest.Store {
 			if err := store.Close(); err != nil {
 				t.Fatal(err)

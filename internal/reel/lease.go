@@ -67,6 +67,9 @@ type Held struct {
 	WorkerProc Process // zero where none was recorded
 	Until      time.Time
 	ClaimedAt  time.Time
+	// Away says that this is no lease any more but a doubt: another host has settled the job, and cannot know whether the supervisor's
+	// worker still acts.
+	Away bool
 }
 
 // Leadership says who opens and closes the passes of a batch. Term grows with each change of leader.

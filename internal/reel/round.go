@@ -48,6 +48,9 @@ type Ending struct {
 	Attempt  Attempt
 	Decision Decision
 	Look     bool // an in-doubt job can be looked up by the machine
+	// Away says of an in-doubt job that its worker was on a host that the decider cannot see, and may still act. No look can tell
+	// then that the post is absent for good, until its own supervisor has said how the worker ended, or a person decides.
+	Away bool
 	// From, where set, is the state in which the job was seen by whoever decides for somebody dead: the ending holds only if
 	// it is still so.
 	From State

@@ -99,6 +99,7 @@ func judge(e reel.Evidence) reel.Verdict {
 type noProcesses struct{}
 
 func (noProcesses) Here(p reel.Process) bool                                { return p.Host == "here" }
+func (noProcesses) OtherBoot(p reel.Process) bool                           { return p.Host == "before" }
 func (noProcesses) Alive(reel.Process) bool                                 { return false }
 func (noProcesses) Kill(reel.Process) error                                 { return nil }
 func (noProcesses) KillOrphans(context.Context, string, reel.Process) error { return nil }

@@ -69,6 +69,7 @@ func (s *shelf) RecordLook(context.Context, reel.Claim, reel.Look, reel.Decision
 func (s *shelf) Started(reel.Lease, reel.Process)                    {}
 func (s *shelf) Enlist(reel.Supervisor) error                        { return nil }
 func (s *shelf) Release(context.Context, reel.Claim) error           { s.note("release"); return nil }
+func (s *shelf) Bury(context.Context, reel.Claim) error              { s.note("bury"); return nil }
 func (s *shelf) Renew(context.Context, string) ([]reel.Lease, error) { return s.renew() }
 func (s *shelf) Held(context.Context, string) ([]reel.Held, error)   { return s.held(), nil }
 func (s *shelf) Leader(context.Context, string) (reel.Leadership, error) {

@@ -146,8 +146,11 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	over := map[reel.Lease]time.Time{} // leases that nobody holds any more, with the end that they had
 	settled := map[string]bool{}       // supervisors whose processes are known to be dead
 	failed := map[string]bool{}        // supervisors of which something lives on
-	var errs []error                   // one that cannot be killed must not keep the others from being settled
+	errs := []error{s.bury(ctx, held)} // one that cannot be killed must not keep the others from being settled
 	for _, h := range held {
+		if h.Away {
+			continue
+		}
 		sight, ok := s.seen[h.Lease]
 		if !ok || renewed(sight.until, h.Until) {
 			sight = sighting{until: h.Until, since: now}
@@ -181,7 +184,7 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	}
 	for _, h := range held {
 		until, ok := over[h.Lease]
-		if !settled[h.Supervisor.ID] && (!ok || renewed(until, h.Until)) {
+		if h.Away || !settled[h.Supervisor.ID] && (!ok || renewed(until, h.Until)) {
 			continue // renewed meanwhile, or a living one's
 		}
 		err := s.certainlyDead(ctx, h, settled)
@@ -189,6 +192,33 @@ func (s *sweeper) sweep(ctx context.Context) error {
 			err = s.settle(ctx, h)
 		}
 		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// buryOwn is what a supervisor does that settles nothing.
+func (s *sweeper) buryOwn(ctx context.Context) error {
+	held, err := s.r.Leases.Held(ctx, s.r.Supervisor.ID)
+	if err != nil {
+		return err
+	}
+	return s.bury(ctx, held)
+}
+
+// bury tells of the doubts that other hosts have made of this host's jobs, whose supervisors are dead: their workers are, from here on.
+func (s *sweeper) bury(ctx context.Context, held []reel.Held) error {
+	var errs []error
+	for _, h := range held {
+		if !h.Away || !s.r.gone(h.Supervisor.Process) {
+			continue
+		}
+		err := s.r.Processes.KillOrphans(ctx, h.Supervisor.ID, h.WorkerProc)
+		if err == nil {
+			err = s.r.Leases.Bury(ctx, h.Claim)
+		}
+		if err != nil && !errors.Is(err, reel.ErrLost) {
 			errs = append(errs, err)
 		}
 	}
@@ -230,7 +260,8 @@ func (s *sweeper) settle(ctx context.Context, h reel.Held) error {
 		},
 	})
 	ending.From = h.State
-	ending.Look = ending.Look && r.Processes.Here(h.Supervisor.Process) // elsewhere its worker may still act: not yet
+	ending.Away = !r.Processes.Here(h.Supervisor.Process) && !r.bygone(h.Supervisor.Process) // its worker may still act
+	ending.Look = ending.Look && !ending.Away
 	err := r.jobChange(func() ([]reel.Event, error) { return r.Slots.Record(ctx, c, ending) })
 	if errors.Is(err, reel.ErrLost) {
 		return nil // recorded by its owner after all

@@ -85,10 +85,14 @@ func (r *Runner) leads(ctx context.Context, term int64) (reel.Result, error) {
 	return r.passes(ctx, term)
 }
 
-// gone says that a process of this host is certainly dead. Of another host nothing is certain.
+// gone says that a process is certainly dead: one of this host, or one from before this machine was started. Of another host
+// nothing is certain.
 func (r *Runner) gone(p reel.Process) bool {
-	return r.Processes.Here(p) && !r.Processes.Alive(p)
+	return r.Processes.Here(p) && !r.Processes.Alive(p) || r.bygone(p)
 }
+
+// bygone says that a process is from before this machine was started. Where no other host shares the ledger there is no other machine.
+func (r *Runner) bygone(p reel.Process) bool { return !r.Shared && r.Processes.OtherBoot(p) }
 
 func (r *Runner) decide(s reel.Standing) reel.Step { return plan.Next(s, r.Limits) }
 

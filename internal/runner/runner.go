@@ -33,10 +33,12 @@ type Leases interface {
 	Enlist(reel.Supervisor) error
 	// Renew returns the leases that the supervisor still holds.
 	Renew(ctx context.Context, supervisor string) ([]reel.Lease, error)
-	// Held lists the leases of all other supervisors.
+	// Held lists the leases of all other supervisors, and the doubts for which their workers may still act.
 	Held(ctx context.Context, notOf string) ([]reel.Held, error)
 	// Release gives back a look that was not carried out.
 	Release(context.Context, reel.Claim) error
+	// Bury says that nothing acts any more for a doubt that was listed; reel.ErrLost where that is known already.
+	Bury(context.Context, reel.Claim) error
 }
 
 // Passes is what leading a batch needs of the ledger. Every call under a term answers reel.ErrLost when it no longer leads.
@@ -65,6 +67,8 @@ type Worker interface {
 type Processes interface {
 	// Here says whether a process is, or was, one of this host: of others nothing is certain.
 	Here(reel.Process) bool
+	// OtherBoot says whether a process is of another start of this machine, or of another machine.
+	OtherBoot(reel.Process) bool
 	// Alive says whether exactly this process still runs here. It is false for another host's.
 	Alive(reel.Process) bool
 	// Kill ends a process that is still exactly this one.
@@ -238,6 +242,9 @@ func (r *Runner) Lend(ctx context.Context, done func(context.Context) (bool, err
 	r.init()
 	if err := r.Leases.Enlist(r.Supervisor); err != nil {
 		return fmt.Errorf("enlist: %w", err)
+	}
+	if err := newSweeper(r).buryOwn(ctx); err != nil && ctx.Err() == nil { // it is tried again by the next one
+		r.notice("what this machine left in doubt could not be told: %v", err)
 	}
 	var term int64
 	var result reel.Result

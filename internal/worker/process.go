@@ -43,6 +43,17 @@ func Identify(pid int) (reel.Process, error) {
 // Here says that a process is, or was, one of this host as this program sees it.
 func Here(p reel.Process) bool { return sameHost(p.Host, Host()) }
 
+// OtherBoot says that a process is of another start of this machine, or of another machine.
+func OtherBoot(p reel.Process) bool { return otherBoot(p.Host, Host()) }
+
+func otherBoot(a, b string) bool {
+	_, a, okA := strings.Cut(a, "/")
+	_, b, okB := strings.Cut(b, "/")
+	a, _, _ = strings.Cut(a, "/")
+	b, _, _ = strings.Cut(b, "/")
+	return okA && okB && a != b && a != "?" && b != "?" && a != "" && b != ""
+}
+
 // sameHost compares two hosts without their names: a machine may be renamed while it runs, and boot and pid namespace
 // say already which pids are meant.
 func sameHost(a, b string) bool {

@@ -13,6 +13,20 @@ func inDoubt(r *room) {
 	r.doubt(r.claim(batch), reel.Infrastructure)
 }
 
+// leftAway is job 1 of account a, which another host has settled after its intent. It returns the claim of its own supervisor.
+func leftAway(r *room) reel.Claim {
+	r.Helper()
+	r.look = true
+	r.add(batch, "1@a")
+	r.start(batch)
+	c := r.claimAs(1, batch)
+	r.intent(c)
+	settled := r.failing(c, reel.Infrastructure, true)
+	settled.From, settled.Look, settled.Away = reel.Publishing, false, true
+	r.record(c, settled)
+	return c
+}
+
 func lookCases() []testCase {
 	return []testCase{
 		{"found: the job succeeded, and its pass says so", func(r *room) {
@@ -54,6 +68,78 @@ func lookCases() []testCase {
 			r.equal("again", again.Job.ID, "1")
 			r.equal("attempt", again.Attempt, 2)
 			r.publish(again)
+		}},
+		{"absent, while a worker on another host may still act: the doubt stays", func(r *room) {
+			c := leftAway(r)
+			r.nothing(batch)
+			r.lead(batch) // a later run may look
+			look := r.claim(batch)
+			r.equal("look", []any{look.Lookup, look.Job.ID}, []any{true, c.Job.ID})
+			events, err := r.Store.RecordLook(r.ctx, look, reel.Look{Finding: reel.Absent}, r.absent(look))
+			r.must(err)
+			if len(events) != 1 || events[0].Look.Finding != reel.Unsure || events[0].Look.Why == "" {
+				r.Errorf("events: %+v", events)
+			}
+			r.is(batch, "1", reel.InDoubt, "")
+			r.untouched("an attempt's end by whoever looked", func() {
+				_, err := r.Store.Record(r.ctx, look, r.failing(look, reel.Infrastructure, true))
+				r.wantErr(err, reel.ErrLost)
+			})
+			r.lead(batch)
+			_, err = r.Store.RecordLook(r.ctx, r.claim(batch), reel.Look{Finding: reel.Found}, reel.Decision{})
+			r.must(err)
+			r.is(batch, "1", reel.Succeeded, "")
+		}},
+		{"the late word of its own supervisor ends that: then absent is absent", func(r *room) {
+			c := leftAway(r)
+			late := r.failing(c, reel.Infrastructure, true)
+			r.record(c, late)
+			r.is(batch, "1", reel.InDoubt, "")
+			look := r.claim(batch)
+			r.untouched("a word that comes twice, or while somebody looks", func() {
+				_, err := r.Store.Record(r.ctx, c, late)
+				r.wantErr(err, reel.ErrLost)
+			})
+			_, err := r.Store.RecordLook(r.ctx, look, reel.Look{Finding: reel.Absent}, r.absent(look))
+			r.must(err)
+			r.is(batch, "1", reel.Failed, "")
+		}},
+		{"such a word does not count while somebody looks, who may have looked too early", func(r *room) {
+			c := leftAway(r)
+			r.lead(batch)
+			look := r.claim(batch)
+			r.untouched("the word", func() {
+				_, err := r.Store.Record(r.ctx, c, r.failing(c, reel.Infrastructure, true))
+				r.wantErr(err, reel.ErrLost)
+			})
+			_, err := r.Store.RecordLook(r.ctx, look, reel.Look{Finding: reel.Absent}, r.absent(look))
+			r.must(err)
+			r.is(batch, "1", reel.InDoubt, "")
+			r.record(c, r.failing(c, reel.Infrastructure, true)) // now it counts
+			r.equal("look", r.claim(batch).Lookup, true)
+		}},
+		{"whoever finds on its host that it is dead ends that too", func(r *room) {
+			c := leftAway(r)
+			held, err := r.Store.Held(r.ctx, sup(0).ID)
+			r.must(err)
+			r.equal("held", len(held), 1)
+			h := held[0]
+			r.equal("the doubt", []any{h.Away, h.Lookup, h.State, h.Job.ID, h.Attempt, h.Supervisor}, []any{true, false, reel.InDoubt, c.Job.ID, 1, sup(1)})
+			r.must(r.Store.Bury(r.ctx, h.Claim))
+			r.untouched("telling it again", func() { r.wantErr(r.Store.Bury(r.ctx, h.Claim), reel.ErrLost) })
+			look := r.claim(batch)
+			_, err = r.Store.RecordLook(r.ctx, look, reel.Look{Finding: reel.Absent}, r.absent(look))
+			r.must(err)
+			r.is(batch, "1", reel.Failed, "")
+			held, err = r.Store.Held(r.ctx, sup(0).ID)
+			r.must(err)
+			r.equal("held", len(held), 0)
+		}},
+		{"a person's word ends it as well", func(r *room) {
+			leftAway(r)
+			_, err := r.Store.Resolve(r.ctx, batch, "1", reel.Look{Finding: reel.Absent, By: "me"}, func(h reel.Held) reel.Decision { return r.absent(h.Claim) })
+			r.must(err)
+			r.is(batch, "1", reel.Failed, "")
 		}},
 		{"unsure: the doubt stays, and is not looked at again in this run", func(r *room) {
 			inDoubt(r)

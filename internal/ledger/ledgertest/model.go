@@ -59,6 +59,7 @@ type modelJob struct {
 	look     bool // to be looked at
 	attempts int
 	claim    *modelClaim // in flight
+	away     *modelClaim // settled by another host, while its worker may still act
 }
 
 type modelClaim struct {
@@ -170,7 +171,7 @@ func (m *model) check(rt *rapid.T) {
 func (m *model) steps() []func() {
 	return []func(){
 		m.tryImport, m.tryLead, m.tryPass, m.tryPass, m.tryPass, m.tryPass, m.tryClaim, m.tryClaim, m.tryClaim, m.tryClaim, m.tryIntent, m.tryIntent,
-		m.tryIntent, m.tryRecord, m.tryRecord, m.tryRecord, m.tryRecord, m.tryLook, m.tryLook, m.trySettle, m.trySettle, m.tryLate, m.tryTime,
+		m.tryIntent, m.tryRecord, m.tryRecord, m.tryRecord, m.tryRecord, m.tryLook, m.tryLook, m.trySettle, m.trySettle, m.tryLate, m.tryTime, m.tryWord,
 		m.tryPause, m.tryHold, m.tryRelease, m.tryRetry, m.tryCancel, m.tryResolve, m.tryStepDown, m.tryReopen,
 	}
 }
@@ -384,10 +385,16 @@ func (m *model) tryLook() {
 	d := m.room.absent(c.Claim)
 	_, err := m.room.Store.RecordLook(m.room.ctx, c.Claim, reel.Look{Finding: f}, d)
 	m.fatal(err)
+	if f == reel.Absent && j.away != nil {
+		f = reel.Unsure
+	}
 	m.found(j, f, d)
 }
 
 func (m *model) found(j *modelJob, f reel.Finding, d reel.Decision) {
+	if f != reel.Unsure {
+		j.away = nil
+	}
 	switch f {
 	case reel.Found:
 		j.state = reel.Succeeded
@@ -421,6 +428,7 @@ func (m *model) tryResolve() {
 func (m *model) trySettle() {
 	held, err := m.room.Store.Held(m.room.ctx, sup(0).ID)
 	m.fatal(err)
+	held = slices.DeleteFunc(held, func(h reel.Held) bool { return h.Away })
 	want := 0
 	for _, j := range m.jobs {
 		if j.claim != nil && j.claim.sup != 0 {
@@ -442,16 +450,43 @@ func (m *model) trySettle() {
 		return
 	}
 	e := m.room.failing(h.Claim, reel.Infrastructure, h.State == reel.Publishing)
+	e.From, e.Away = h.State, rapid.Bool().Draw(m.T, "another host")
+	e.Look = e.Look && !e.Away
+	if e.Away && e.Decision.State == reel.InDoubt {
+		j.away = j.claim
+	}
 	_, err = m.room.Store.Record(m.room.ctx, h.Claim, e)
 	m.fatal(err)
 	m.ended(j, e)
+}
+
+// tryWord says the late word of a supervisor whose job another host has settled as a doubt.
+func (m *model) tryWord() {
+	for _, j := range m.jobs {
+		if j.away == nil || j.claim != nil {
+			continue
+		}
+		if rapid.Bool().Draw(m.T, "by itself") {
+			m.room.record(j.away.Claim, m.room.failing(j.away.Claim, reel.Unknown, true))
+		} else {
+			held, err := m.room.Store.Held(m.room.ctx, "")
+			m.fatal(err)
+			i := slices.IndexFunc(held, func(h reel.Held) bool { return h.Away && h.Key == j.away.Key })
+			if i < 0 || held[i].Supervisor.ID != sup(j.away.sup).ID || held[i].Attempt != j.away.Attempt {
+				m.Fatalf("the doubt %s of another host is not listed: %+v", j.ID, held)
+			}
+			m.fatal(m.room.Store.Bury(m.room.ctx, held[i].Claim))
+		}
+		j.away, j.look = nil, !m.held[j.Account]
+		return
+	}
 }
 
 // tryLate says a late word under every lease that is over.
 func (m *model) tryLate() {
 	m.room.untouchedBy(m.T, func() {
 		for _, c := range m.claims {
-			if c.job.claim == c {
+			if c.job.claim == c || c.job.away == c && c.job.claim == nil {
 				continue
 			}
 			for _, e := range []reel.Ending{m.room.posted(c.Claim), m.room.failing(c.Claim, reel.Account, false), m.room.failing(c.Claim, reel.Unknown, true)} {

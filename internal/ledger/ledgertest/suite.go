@@ -26,6 +26,7 @@ type Leases interface {
 	Renew(ctx context.Context, supervisor string) ([]reel.Lease, error)
 	Held(ctx context.Context, notOf string) ([]reel.Held, error)
 	Release(context.Context, reel.Claim) error
+	Bury(context.Context, reel.Claim) error
 }
 
 // Passes is what leading a batch needs of a store.
@@ -85,6 +86,7 @@ type Fixture struct {
 	Journal func(*testing.T) []reel.Event // the whole journal, the oldest first
 	Exec    func(string) error            // a raw statement
 	Reopen  func(*testing.T) Store        // closes the store and opens what it left
+	Beside  func(*testing.T) Store        // opens it a second time, as another supervisor does
 }
 
 // Factory makes a fixture whose store reads the time from clock. It cleans up after the test by itself.

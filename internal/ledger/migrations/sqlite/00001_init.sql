@@ -51,6 +51,7 @@ CREATE TABLE job (
   worker_pid     INTEGER NOT NULL DEFAULT 0,
   worker_started INTEGER NOT NULL DEFAULT 0,
   look_due       INTEGER NOT NULL DEFAULT 0,        -- in doubt, and the machine has not looked yet
+  away           INTEGER REFERENCES supervisor(id), -- in doubt, and a worker of this one, on a host that nobody could see, may still act
   pass           INTEGER NOT NULL DEFAULT 0,
   attempts       INTEGER NOT NULL DEFAULT 0,
   f_account      INTEGER NOT NULL DEFAULT 0,
@@ -73,6 +74,7 @@ CREATE INDEX job_ready ON job(batch_id, due_pass, account_id, id) WHERE state IN
 -- At most one job per account is in flight, and this is what keeps it so.
 CREATE UNIQUE INDEX job_in_flight ON job(account_id) WHERE owner IS NOT NULL;
 CREATE INDEX job_look ON job(batch_id, id) WHERE look_due = 1;
+CREATE INDEX job_away ON job(away) WHERE away IS NOT NULL;
 -- What an account's release returns.
 CREATE INDEX job_aside ON job(account_id, id) WHERE state = 'set_aside';
 -- The few that people ask for. A longer IN would cost every change of a job a table of its words.
