@@ -147,7 +147,9 @@ func phase(st reel.Status, paused, led, waiting bool, pass int) reel.Phase {
 	return reel.PhaseIdle
 }
 
-const passColumns = `SELECT pass,started_at,ended_at,processed,succeeded,f_account,f_content,f_infra,f_unknown,in_doubt,set_aside,exhausted,retryable`
+const passColumns = `SELECT ` + passFields
+
+const passFields = `pass,started_at,ended_at,processed,succeeded,f_account,f_content,f_infra,f_unknown,in_doubt,set_aside,exhausted,retryable`
 
 func scanPass(row scanner) (p reel.PassStats, err error) {
 	err = row.Scan(&p.Pass, (*nullTime)(&p.StartedAt), (*nullTime)(&p.EndedAt), &p.Processed, &p.Succeeded, &p.Failed.Account,

@@ -66,6 +66,11 @@ type Importing interface {
 	Import(ctx context.Context, batch string, posts iter.Seq2[reel.Post, error]) (ledger.ImportReport, error)
 }
 
+// Checking is what holding a store beside itself needs of it.
+type Checking interface {
+	Verify(ctx context.Context, found func(ledger.Finding), progress func(done, of int)) (ledger.Extent, error)
+}
+
 // Store is a ledger as the whole program uses it.
 type Store interface {
 	Slots
@@ -75,6 +80,7 @@ type Store interface {
 	Accounts
 	Reading
 	Importing
+	Checking
 	Close() error
 }
 
