@@ -280,7 +280,7 @@ has one job a line, as 'reelpass jobs --json'; html is one self-contained page.`
 	out := c.Flags().StringP("out", "o", "", "write to `FILE` instead of stdout; it is only replaced when complete")
 	c.Flags().String("batch", "", batchHelp)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
+		return a.withReading(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
 			batch, err := batchOf(ctx, c, s, store)
 			if err != nil {
 				return err

@@ -106,7 +106,14 @@ func openServer(ctx context.Context, address string, opt Options) (*Store, error
 		}
 		s.read = pool{DB: stdlib.OpenDB(*reading), numbered: true}
 		s.read.SetMaxOpenConns(4)
-		err = s.migrateServer(ctx, opt.MustExist)
+		if opt.ReadOnly {
+			err = s.sameSchema(ctx, versions, "postgres", `SELECT to_regclass('`+versions+`') IS NOT NULL`)
+		} else {
+			err = s.migrateServer(ctx, opt.MustExist)
+		}
+	}
+	if err == nil && opt.ReadOnly {
+		return s, nil
 	}
 	if err == nil {
 		s.writer = newWriter(newServerLink(config, opt.Clock))

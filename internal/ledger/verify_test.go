@@ -2,9 +2,11 @@ package ledger_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,44 +14,68 @@ import (
 	"reelpass/internal/ledger/ledgertest"
 )
 
-func TestVerifyFindsDamage(t *testing.T) { ledgertest.TestDamage(t, inFile) }
+func TestVerifyFindsDamage(t *testing.T) {
+	dir := memory(t)
+	open := func(t *testing.T, name string, clock func() time.Time) ledgertest.Fixture {
+		path := filepath.Join(dir, name)
+		store, err := ledger.Open(t.Context(), path, ledger.Options{Clock: clock})
+		return behind(t, store, err, "sqlite", path)
+	}
+	ledgertest.TestDamage(t,
+		func(t *testing.T, clock func() time.Time) ledgertest.Fixture { return open(t, "whole.db", clock) },
+		func(t *testing.T) ledgertest.Fixture {
+			data, err := os.ReadFile(filepath.Join(dir, "whole.db"))
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, "copy.db"), data, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return open(t, "copy.db", time.Now)
+		})
+}
 
 func TestVerifyFindsDamageOnServer(t *testing.T) {
 	s := newServer(t)
-	empty, err := s.Database(t.Context(), "empty")
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := ledger.Open(t.Context(), empty, ledger.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Close(); err != nil {
-		t.Fatal(err)
-	}
-	door := func(t *testing.T, database string) *sql.DB {
-		db, err := sql.Open("pgx", s.DSN(database))
-		if err != nil {
-			t.Fatal(err)
+	open := func(t *testing.T, create, name string, clock func() time.Time) ledgertest.Fixture {
+		main, err := sql.Open("pgx", s.DSN("postgres"))
+		if err == nil {
+			_, err = main.Exec(create)
+			err = errors.Join(err, main.Close())
 		}
-		t.Cleanup(func() { _ = db.Close() })
-		return db
-	}
-	main := door(t, "postgres")
-	var made atomic.Int32
-	ledgertest.TestDamage(t, func(t *testing.T, clock func() time.Time) ledgertest.Fixture {
-		name := fmt.Sprint("damage", made.Add(1))
-		if _, err := main.Exec(`CREATE DATABASE ` + name + ` TEMPLATE empty`); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
 		store, err := ledger.Open(t.Context(), s.DSN(name), ledger.Options{Clock: clock})
+		return behind(t, store, err, "pgx", s.DSN(name))
+	}
+	copies := 0
+	ledgertest.TestDamage(t,
+		func(t *testing.T, clock func() time.Time) ledgertest.Fixture {
+			return open(t, `CREATE DATABASE whole`, "whole", clock)
+		},
+		func(t *testing.T) ledgertest.Fixture {
+			copies++
+			name := fmt.Sprint("copy", copies)
+			return open(t, `CREATE DATABASE `+name+` TEMPLATE whole`, name, time.Now)
+		})
+}
+
+// behind is a fixture of an open ledger, with a door to it behind the program's back.
+func behind(t *testing.T, store *ledger.Store, err error, driver, name string) ledgertest.Fixture {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return ledgertest.Fixture{Store: store, Exec: func(q string) error {
+		door, err := sql.Open(driver, name)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
-		t.Cleanup(func() { _ = store.Close() })
-		behind := door(t, name)
-		return ledgertest.Fixture{Store: store, Exec: func(q string) error { _, err := behind.Exec(q); return err }}
-	})
+		_, err = door.Exec(q)
+		return errors.Join(err, door.Close())
+	}}
 }
 
 // What SQLite itself sees: an index that does not fit its table.
@@ -75,4 +101,3 @@ func TestVerifyAsksSQLite(t *testing.T) {
 		t.Errorf("SQLite said %q", said)
 	}
 }
-

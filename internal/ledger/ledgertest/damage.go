@@ -102,15 +102,16 @@ func damages() []damage {
 	}
 }
 
-// TestDamage damages ledgers, each in one way, and sees that Verify finds just that. Every ledger is one of its own: what is
-// damaged is of no use to others.
-func TestDamage(t *testing.T, make Factory) {
+// TestDamage fills a ledger that make gives, damages copies of it, each in one way, and sees that Verify finds just that.
+func TestDamage(t *testing.T, make Factory, copied func(*testing.T) Fixture) {
+	whole := newRoom(t, make)
+	everyState(whole)
+	whole.sound()
+	whole.must(whole.Store.Close())
 	seen := map[string]bool{}
 	for _, d := range damages() {
 		t.Run(d.name, func(t *testing.T) {
-			r := newRoom(t, make)
-			everyState(r)
-			r.sound()
+			r := &room{T: t, Fixture: copied(t), ctx: t.Context()}
 			if r.Exec(`ALTER TABLE event DISABLE TRIGGER ALL`) != nil { // a server's way to write the journal, and a file's
 				r.must(r.Exec(`DROP TRIGGER event_keep`))
 				r.must(r.Exec(`DROP TRIGGER event_stay`))
