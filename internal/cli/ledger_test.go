@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,8 +13,9 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the ledger is damaged behind the program's back
 	_ "modernc.org/sqlite"
 
-	"reelpass/internal/cli"
+	"reelpass/internal/ledger"
 	"reelpass/internal/postgrestest"
+	"reelpass/internal/reel"
 )
 
 // stores gives every test a ledger of each kind: its name, and a way to run statements behind the program's back.
@@ -50,12 +52,24 @@ func stores(t *testing.T, try func(t *testing.T, db string, exec func(string))) 
 	})
 }
 
-// reelpass runs a command in this process.
-func reelpass(db string, args ...string) (code int, out, errs string) {
+// reelpass runs the program in a folder of its own: in this process its threads would come and go, and take servers with them.
+func reelpass(t *testing.T, db string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err == nil {
+		err = os.Symlink(self, filepath.Join(dir, "reelpass")) // by this name TestMain knows what to play
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	var stdout, stderr bytes.Buffer
-	getenv := func(name string) string { return map[string]string{"REELPASS_DB": db, "USER": "ana"}[name] }
-	code = cli.Main(append([]string{os.Args[0]}, args...), getenv, strings.NewReader(""), &stdout, &stderr)
-	return code, stdout.String(), stderr.String()
+	cmd := exec.Command(filepath.Join(dir, "reelpass"), args...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, append(os.Environ(), "REELPASS_DB="+db, "USER=ana"), &stdout, &stderr
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()
 }
 
 // posts writes a file of n jobs, each of its own account.
@@ -76,11 +90,11 @@ func posts(t *testing.T, n int) string {
 // A damaged ledger is told of in lines that say where, and not in thousands of them.
 func TestVerifyTellsOfDamage(t *testing.T) {
 	stores(t, func(t *testing.T, db string, exec func(string)) {
-		if code, _, errs := reelpass(db, "import", posts(t, 30)); code != 0 {
+		if code, _, errs := reelpass(t, db, "import", posts(t, 30)); code != 0 {
 			t.Fatal(errs)
 		}
 		exec(`UPDATE job SET due_pass=5`)
-		code, out, errs := reelpass(db, "ledger", "verify")
+		code, out, errs := reelpass(t, db, "ledger", "verify")
 		lines := strings.Split(strings.TrimSpace(out), "\n")
 		if code != 1 || len(lines) != 22 || lines[0] != "due: job j0 of batch posts: pending and due in pass 5, where no run will find it: the last pass opened is 0" ||
 			lines[20] != "due: and 10 more; --json shows all" || !strings.HasSuffix(lines[21], "is damaged: 30 contradictions in 1 batch, 30 jobs, 0 attempts, 1 event") {
@@ -89,11 +103,79 @@ func TestVerifyTellsOfDamage(t *testing.T) {
 		if !strings.HasPrefix(errs, "hint: ") {
 			t.Error(errs)
 		}
-		code, out, _ = reelpass(db, "ledger", "verify", "--json")
+		code, out, _ = reelpass(t, db, "ledger", "verify", "--json")
 		lines = strings.Split(strings.TrimSpace(out), "\n")
 		if code != 1 || len(lines) != 31 || !strings.HasPrefix(lines[0], `{"check":"due","batch":"posts","job_id":"j0","text":"`) ||
 			lines[30] != `{"sound":false,"batches":1,"jobs":30,"attempts":0,"events":1,"findings":30}` {
 			t.Errorf("%d: %s", code, out)
+		}
+	})
+}
+
+// Machines with reelpasses of other rules do not share a batch. Each says who is older, and what to do.
+func TestVersionSkewIsRefused(t *testing.T) {
+	stores(t, func(t *testing.T, db string, _ func(string)) {
+		file := posts(t, 3)
+		if code, _, errs := reelpass(t, db, "import", file); code != 0 {
+			t.Fatal(errs)
+		}
+		s, err := ledger.Open(t.Context(), db, ledger.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		lead := func(generation int, version string) {
+			t.Helper()
+			other := reel.Supervisor{
+				ID: version, Name: "pid 7 on phones-2", Generation: generation, Version: version, Rehearsal: true,
+				Process: reel.Process{Host: "phones-2", PID: 7},
+			}
+			l, err := s.Leader(t.Context(), "posts")
+			if err == nil {
+				err = s.Enlist(other)
+			}
+			if err == nil {
+				_, _, err = s.Lead(t.Context(), reel.Bid{Batch: "posts", Leader: other, Term: l.Term, Limits: reel.DefaultLimits()})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		refused := func(want, hint string) {
+			t.Helper()
+			for _, args := range [][]string{{"run"}, {"worker"}, {"run", file}} {
+				code, _, errs := reelpass(t, db, append(args, "--publisher", "rehearsal")...)
+				if code != 1 || !strings.HasPrefix(errs, "reelpass: "+want) || !strings.Contains(errs, "\nhint: "+hint) || strings.Count(errs, "\n") != 2 {
+					t.Errorf("%v: %d: %s", args, code, errs)
+				}
+			}
+		}
+		lead(reel.Generation-1, "v0.9")
+		refused(`batch "posts" is led by reelpass v0.9 (generation 0) of pid 7 on phones-2; this is reelpass `, "stop the older one")
+		lead(reel.Generation+1, "v1.9")
+		refused(`batch "posts" is led by reelpass v1.9 (generation 2) of pid 7 on phones-2; this is reelpass `, "install the newer reelpass here")
+	})
+}
+
+// A rehearsal's posts are none: neither takes the other's for its own, and a refused run imports nothing.
+func TestRehearsalsAndRealRunsKeepApart(t *testing.T) {
+	stores(t, func(t *testing.T, db string, _ func(string)) {
+		s, err := ledger.Open(t.Context(), db, ledger.Options{})
+		if err == nil {
+			err = s.Enlist(reel.Supervisor{ID: "real", Name: "pid 7 on phones-2"})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		code, out, errs := reelpass(t, db, "run", posts(t, 3), "--publisher", "rehearsal")
+		if code != 1 || out != "" || errs != `reelpass: this ledger keeps real posts: what a rehearsal does would be taken for real, and never be posted
+hint: name another ledger with --db; rehearsals and real runs need one each
+` {
+			t.Errorf("%d: %s%s", code, out, errs)
+		}
+		if list, err := s.Batches(t.Context()); err != nil || len(list) > 0 {
+			t.Errorf("imported all the same: %v %v", list, err)
 		}
 	})
 }

@@ -148,10 +148,18 @@ func (a *app) report(err error) int {
 func hintFor(err error) string {
 	var h hinted
 	var taken *runner.TakenError
+	var skew *reel.SkewError
+	var mixed *ledger.MixedError
 	var file *ledger.FileError
 	switch {
 	case errors.As(err, &h):
 		return h.hint
+	case errors.As(err, &skew) && skew.Older():
+		return "install the newer reelpass here too, and give the same command again"
+	case errors.As(err, &skew):
+		return "stop the older one (Ctrl-C there; one that died lets go after half a minute), and install this reelpass on every machine"
+	case errors.As(err, &mixed):
+		return "name another ledger with --db; rehearsals and real runs need one each"
 	case errors.Is(err, reel.ErrNotFound):
 		return "'reelpass status --all' lists the batches, 'reelpass jobs' a batch's jobs, 'reelpass accounts' the held accounts"
 	case errors.As(err, &taken):

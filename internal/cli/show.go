@@ -310,7 +310,7 @@ return it with --with-cause, or later with 'reelpass retry'.`
 		})
 	}
 	hold := &cobra.Command{Use: "hold ACCOUNT...", Short: "hold accounts: nothing touches them until they are released", Args: cobra.MinimumNArgs(1)}
-	why := hold.Flags().String("why", "held by a person", "the reason, for whoever looks later")
+	why := hold.Flags().String("why", "", "the reason, for whoever looks later")
 	hold.RunE = func(c *cobra.Command, args []string) error {
 		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
 			for _, name := range args {

@@ -126,6 +126,9 @@ func (s *Store) status(ctx context.Context, r reader, batch string) (reel.Status
 		return err
 	})
 	ahead, errClock := s.ahead(ctx, r)
+	if st.Totals.Pending+st.Totals.Failed > 0 {
+		st.Result = reel.NoResult // that of the last run: since then a job was added or returned, and waits for the next
+	}
 	alive := led && s.clock().Before(time.UnixMilli(until).Add(ahead))
 	st.Phase = phase(st, paused, alive, waiting.Valid, pass)
 	return st, errors.Join(err, errClock)

@@ -105,7 +105,7 @@ type testCase struct {
 // TestStore runs every case against stores that make gives.
 func TestStore(t *testing.T, make Factory) {
 	for _, c := range slices.Concat(importCases(), claimCases(), intentCases(), togetherCases(), recordCases(), lookCases(), leaseCases(),
-		passCases(), roundCases(), holdCases(), steerCases(), readCases()) {
+		passCases(), roundCases(), skewCases(), holdCases(), steerCases(), readCases()) {
 		t.Run(c.promise, func(t *testing.T) {
 			r := newRoom(t, make)
 			c.try(r)
