@@ -3,10 +3,12 @@ package cli_test
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -178,4 +180,68 @@ hint: name another ledger with --db; rehearsals and real runs need one each
 			t.Errorf("imported all the same: %v %v", list, err)
 		}
 	})
+}
+
+// What a server is set up to do is told before a night; a server that forgets is warned of, and one that cannot work is a failure.
+func TestDoctorKnowsServers(t *testing.T) {
+	s, err := postgrestest.Start("fsync=on", "full_page_writes=on", "synchronous_commit=off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Stop() })
+	address, err := s.Database(t.Context(), "ledger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec := func(q string) {
+		t.Helper()
+		db, err := sql.Open("pgx", address)
+		if err == nil {
+			_, err = db.Exec(q)
+			err = errors.Join(err, db.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	doctor := func(db string, want int, lines ...string) {
+		t.Helper()
+		code, out, errs := reelpass(t, db, "doctor", "--publisher", "rehearsal")
+		if code != want || errs != "" {
+			t.Errorf("code %d, want %d: %s", code, want, errs)
+		}
+		for _, l := range lines {
+			if !regexp.MustCompile("(?m)^" + l).MatchString(out) {
+				t.Errorf("no line %q in\n%s", l, out)
+			}
+		}
+	}
+	as := func(user string) string { return strings.Replace(address, "reelpass@", user+"@", 1) }
+	exec(`CREATE ROLE reader LOGIN`)
+	doctor(address, 0, "ok    ledger .* will be made by the first", `ok    server     PostgreSQL \d+.*, \d+ of \d+ connections are open`, "ok    rights ",
+		"ok    durable    fsync and full_page_writes are on; synchronous_commit is off by default, and reelpass turns it on for itself",
+		"ok    clock      this machine's clock and the server's are .* apart", "ok    disk .* beside the logs")
+	doctor(as("reader"), 1, "FAIL  rights     the user lacks CREATE in schema public", "      hint: let the owner")
+	if code, _, errs := reelpass(t, address, "import", posts(t, 3)); code != 0 {
+		t.Fatal(errs)
+	}
+	doctor(address, 0, "ok    ledger .* is sound", "ok    rights ")
+	exec(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader`)
+	doctor(as("reader"), 1, "ok    ledger .* is sound", "FAIL  rights     the user lacks DELETE on publish, DELETE on turn, INSERT on account and 21 more")
+	if code, out, errs := reelpass(t, as("reader"), "status"); code != 0 || !strings.Contains(out, "posts") {
+		t.Errorf("a reader's status: %d %s%s", code, out, errs)
+	}
+	if code, _, errs := reelpass(t, as("reader"), "pause"); code != 1 || !strings.Contains(errs, "the ledger cannot be written") || strings.Count(errs, "\n") != 2 {
+		t.Errorf("a reader's pause: %d %s", code, errs)
+	}
+	doctor(as("nobody"), 1, "FAIL  server .*: the server refuses this user or password")
+	exec(`ALTER DATABASE ledger SET default_transaction_read_only=on`)
+	doctor(address, 1, "FAIL  server .*; it takes no changes")
+	lazy, err := postgrestest.Start("fsync=off", "full_page_writes=off", "max_connections=8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lazy.Stop() })
+	doctor(lazy.DSN("postgres"), 1, "warn  durable    fsync and full_page_writes off: when this server's machine crashes it may forget an intent", "FAIL  server .* of 5 connections are open",
+		"      hint: raise max_connections")
 }
