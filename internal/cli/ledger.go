@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -12,14 +13,15 @@ import (
 	"reelpass/internal/config"
 	"reelpass/internal/console"
 	"reelpass/internal/ledger"
+	"reelpass/internal/reel"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "ledger", Short: "check the ledger, and make a copy of it", Args: cobra.NoArgs,
+		Use: "ledger", Short: "check the ledger, copy it, and make an old copy safe to run", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.verifyCommand(), a.backupCommand())
+	c.AddCommand(a.verifyCommand(), a.backupCommand(), a.restoredCommand())
 	return c
 }
 
@@ -105,8 +107,8 @@ func (a *app) backupCommand() *cobra.Command {
 when it is whole and on disk. A ledger on a server is backed up with the server's
 own tools (pg_dump).
 
-A backup knows nothing of what was posted after it. Before you run with an old
-one, read 'Going back to a backup' in docs/operations.md.`,
+A backup knows nothing of what was posted after it: before you run with one, say
+'reelpass ledger restored'.`,
 		Example: "  reelpass ledger backup /backups/ledger-$(date +%F).db",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -123,6 +125,40 @@ one, read 'Going back to a backup' in docs/operations.md.`,
 			}
 			fmt.Fprintf(a.out, "%s written\n", args[0])
 			return nil
+		})
+	}
+	return c
+}
+
+func (a *app) restoredCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "restored --yes",
+		Short: "say that this ledger is an old copy, so that nothing is posted twice",
+		Long: `An old copy of a ledger knows nothing of what was posted after it was made, and a
+run would post it again. This puts every job that a run would take, or had in its
+hands, in doubt, in all batches: a run whose publisher can look (command.find)
+settles them by itself, the others wait for 'reelpass resolve'.
+
+First stop every run, and import again what was imported after the copy was made.
+Jobs that wait for a person (set aside, exhausted, out of passes, cancelled) stay
+as they are: before you return one of them, look whether it was posted.`,
+		Example: "  reelpass ledger restored --yes",
+		Args:    cobra.NoArgs,
+	}
+	yes := c.Flags().Bool("yes", false, "do it; there is no way back but to settle each job")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if !*yes {
+			return hinted{usage("this puts every waiting job of the ledger in doubt"), "say --yes when this ledger is an old copy"}
+		}
+		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
+			n, err := store.Restored(ctx, a.person())
+			if errors.Is(err, reel.ErrRefused) {
+				return hinted{err, "stop it first (Ctrl-C there); one that died lets go after half a minute"}
+			}
+			if err == nil {
+				fmt.Fprintf(a.out, "%s in doubt\n", count(n, "job is now", "jobs are now"))
+			}
+			return err
 		})
 	}
 	return c

@@ -78,7 +78,7 @@ func (v *verifier) lease(j *jobFacts) {
 }
 
 // attempts recounts a job's attempts, and adds them to the statistics of their passes. An attempt of pass 0 stands for all that an
-// earlier orchestrator did.
+// earlier orchestrator did, or for what is not known since an old copy was made.
 func (v *verifier) attempts(j *jobFacts) {
 	var re reel.Tally
 	last, lastPass, imported := 0, 0, false
@@ -192,7 +192,7 @@ func (v *verifier) fence(j *jobFacts, l *life, e eventFacts) {
 		if e.Fence != l.fence {
 			v.tell(checkFences, j, "event %d (%s) was written under fence %d, when %d had the job", e.seq, e.Kind, e.Fence, l.fence)
 		}
-	case reel.EventLooked:
+	case reel.EventLooked, reel.EventDoubted:
 		if e.Fence < l.fence {
 			v.tell(checkFences, j, "event %d (%s) was written under fence %d, after fence %d", e.seq, e.Kind, e.Fence, l.fence)
 		}
@@ -209,7 +209,7 @@ func becomes(e eventFacts) reel.State {
 		return reel.Publishing
 	case reel.EventSucceeded:
 		return reel.Succeeded
-	case reel.EventInDoubt:
+	case reel.EventInDoubt, reel.EventDoubted:
 		return reel.InDoubt
 	case reel.EventDuplicate:
 		return reel.SetAside
