@@ -178,8 +178,10 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(context.Background(), path, Options{}); troubleOf(t, path, err) != Newer {
-		t.Error(err)
+	for _, opt := range []Options{{}, {ReadOnly: true}} {
+		if _, err := Open(context.Background(), path, opt); troubleOf(t, path, err) != Newer {
+			t.Error(err)
+		}
 	}
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
 		t.Error("it was changed")
