@@ -193,6 +193,20 @@ func TestJobsAreAligned(t *testing.T) {
 	})
 }
 
+// A share that was allowed and that the publisher says it did not begin is told as both.
+func TestExplainTellsOfTheGo(t *testing.T) {
+	attempts := []reel.Attempt{{Number: 1, Outcome: reel.OutcomeFailed}, {Number: 2, Outcome: reel.OutcomeFailed}}
+	events := []reel.Event{{Seq: 1, Kind: reel.EventIntent, Attempt: 2}}
+	var out bytes.Buffer
+	if err := console.Explain(&out, reel.Record{State: reel.Failed}, attempts, events, "", console.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	first, second, _ := strings.Cut(out.String(), "Attempt 2")
+	if !strings.Contains(first, "not begun") || strings.Contains(first, "allowed") || !strings.Contains(second, "allowed, and not begun") {
+		t.Error(out.String())
+	}
+}
+
 // Generated names are long, and all of them are: then a job that has nothing to say takes one line, and no row breaks within.
 func TestLongNamesTakeOneLine(t *testing.T) {
 	var list []reel.Record
