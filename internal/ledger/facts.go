@@ -35,7 +35,7 @@ func Examine(ctx context.Context, address string) (f Facts, err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	ctx, cancel := s.brief(ctx)
 	defer cancel()
-	f.PerSupervisor = readers + 1
+	f.PerSupervisor = readers + 2 // one writes, and one may listen
 	var fsync, pages, lazy, off string
 	var there bool
 	before := s.clock()
