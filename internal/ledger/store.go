@@ -67,14 +67,15 @@ func (t *tx) batchID(name string) (id, term int64, err error) {
 // supervisor on: a rehearsed post would be taken for a real one, so others are refused with reel.ErrRefused.
 func (s *Store) Enlist(sup reel.Supervisor) error {
 	return s.do(func(t *tx) error {
-		var mixed bool
-		if err := t.row(`SELECT EXISTS(SELECT 1 FROM supervisor WHERE rehearsal<>?)`, []any{sup.Rehearsal}, &mixed); err != nil {
+		first := sup.Rehearsal
+		err := t.row(`SELECT rehearsal FROM supervisor WHERE id=(SELECT min(id) FROM supervisor)`, nil, &first)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if mixed {
+		if first != sup.Rehearsal {
 			return &MixedError{Rehearsal: sup.Rehearsal}
 		}
-		_, err := t.exec(`INSERT INTO supervisor(uid,name,host,pid,started,generation,version,rehearsal) VALUES(?,?,?,?,?,?,?,?) ON CONFLICT(uid) DO NOTHING`,
+		_, err = t.exec(`INSERT INTO supervisor(uid,name,host,pid,started,generation,version,rehearsal) VALUES(?,?,?,?,?,?,?,?) ON CONFLICT(uid) DO NOTHING`,
 			sup.ID, sup.Name, sup.Process.Host, sup.Process.PID, sup.Process.Started, sup.Generation, sup.Version, sup.Rehearsal)
 		return err
 	})

@@ -56,6 +56,13 @@ func skewCases() []testCase {
 			got, _, err := r.Store.Claim(r.ctx, c)
 			r.must(err)
 			r.publish(got)
+			same := newer()
+			same.ID, same.Version = "another build", "v9.1"
+			r.must(r.Store.Enlist(same))
+			c.Supervisor = same.ID
+			got, _, err = r.Store.Claim(r.ctx, c)
+			r.must(err)
+			r.publish(got)
 			l, err := r.Store.Leader(r.ctx, batch)
 			r.must(err)
 			r.equal("leader", []any{l.Leader.Generation, l.Leader.Version}, []any{1, "v9"})
