@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -20,6 +18,7 @@ import (
 type finding struct {
 	Check string `json:"check"`
 	OK    bool   `json:"ok"`
+	Warn  bool   `json:"warn,omitempty"` // a run would work, and a person should know this before
 	Text  string `json:"text"`
 	Hint  string `json:"hint,omitempty"`
 }
@@ -31,8 +30,11 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "check settings, ledger, disk, rules and publisher before a night",
-		Long:  "Checks what a run needs and says what to do about what is missing. Exit code 1\nwhen something would keep a run from working.",
-		Args:  cobra.NoArgs,
+		Long: `Checks what a run needs and says what to do about what is missing: settings, the
+ledger (of a server also rights, durability, clock and connections), disk, rules
+and publisher. It changes nothing. Exit code 1 when something would keep a run
+from working; a warning is no such thing.`,
+		Args: cobra.NoArgs,
 	}
 	f := flags(c)
 	f.text("publisher", "check this publisher, by `NAME`: command or rehearsal", func(s *config.Settings) *string { return &s.Publisher })
@@ -49,8 +51,11 @@ func (a *app) doctorCommand() *cobra.Command {
 				continue
 			}
 			mark := "ok  "
-			if !x.OK {
+			switch {
+			case !x.OK:
 				mark = "FAIL"
+			case x.Warn:
+				mark = "warn"
 			}
 			fmt.Fprintf(a.out, "%s  %-10s %s\n", mark, x.Check, x.Text)
 			if x.Hint != "" {
@@ -68,28 +73,51 @@ func (a *app) examine(c *cobra.Command, f *flagSet) []finding {
 		return []finding{bad("settings", err)}
 	}
 	all := []finding{{Check: "settings", OK: true, Text: "publisher " + dash(s.Publisher) + ", ledger " + ledger.Shown(s.DB)}}
-	all = append(all, a.examineLedger(c.Context(), s), examineDisk(s), examineLogs(s), a.examineRules(s), a.examinePublisher(s))
-	return all
+	all = append(all, a.examineLedger(c.Context(), s)...)
+	return append(all, examineDisk(s), examineLogs(s), a.examineRules(s), a.examinePublisher(s))
 }
 
 func bad(check string, err error) finding {
 	return finding{Check: check, Text: err.Error(), Hint: hintFor(err)}
 }
 
-func (a *app) examineLedger(ctx context.Context, s config.Settings) finding {
-	store, err := openLedger(ctx, s, true)
+// examineLedger opens the ledger for reading: a look must not bring an older one up to date under the runs that use it.
+func (a *app) examineLedger(ctx context.Context, s config.Settings) []finding {
+	var all []finding
+	if ledger.IsServer(s.DB) {
+		if all = examineServer(ctx, s); len(all) == 1 {
+			return all // it cannot be reached
+		}
+	}
+	return append([]finding{examineFile(ctx, s)}, all...)
+}
+
+func examineFile(ctx context.Context, s config.Settings) finding {
+	x := finding{Check: "ledger", OK: true, Text: ledger.Shown(s.DB)}
+	store, err := openAs(ctx, s, ledger.Options{ReadOnly: true})
 	var file *ledger.FileError
-	if errors.As(err, &file) && file.Kind == ledger.Missing {
-		return finding{Check: "ledger", OK: true, Text: ledger.Shown(s.DB) + " will be made by the first import or run"}
-	}
-	if err != nil {
+	switch {
+	case errors.As(err, &file) && file.Kind == ledger.Missing:
+		x.Text += " will be made by the first import or run"
+		return x
+	case errors.As(err, &file) && file.Kind == ledger.Older:
+		x.Warn, x.Text, x.Hint = true, err.Error(), hintFor(err)
+		return x
+	case err != nil:
 		return bad("ledger", err)
 	}
-	err = errors.Join(store.Check(ctx), store.Close())
-	if err != nil {
+	if err := errors.Join(store.Check(ctx), store.Close()); err != nil {
 		return bad("ledger", err)
 	}
-	return finding{Check: "ledger", OK: true, Text: ledger.Shown(s.DB) + " is sound"}
+	if !ledger.IsServer(s.DB) {
+		for _, path := range []string{s.DB, filepath.Dir(s.DB)} { // SQLite keeps files beside it
+			if err := unix.Access(path, unix.W_OK); err != nil {
+				return bad("ledger", &ledger.FileError{Path: s.DB, Kind: ledger.Unwritable, Err: fmt.Errorf("%s: %w", path, err)})
+			}
+		}
+	}
+	x.Text += " is sound"
+	return x
 }
 
 func examineDisk(s config.Settings) finding {
@@ -97,16 +125,17 @@ func examineDisk(s config.Settings) finding {
 	if ledger.IsServer(s.DB) {
 		dir, of = s.LogDir, "the logs"
 	}
-	for {
-		_, err := os.Stat(dir)
-		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
 	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
+	err := unix.Statfs(dir, &st)
+	for err != nil && dir != filepath.Dir(dir) { // it is made in the nearest folder that is there
+		dir = filepath.Dir(dir)
+		err = unix.Statfs(dir, &st)
+	}
+	if err != nil {
 		return bad("disk", err)
+	}
+	if st.Blocks == 0 {
+		return finding{Check: "disk", Text: dir + " is on no disk: nothing can be kept there", Hint: "name a folder on a disk for " + of}
 	}
 	free := int64(st.Bavail) * st.Bsize
 	x := finding{Check: "disk", OK: free >= minFree, Text: fmt.Sprintf("%.1f GiB free beside %s", float64(free)/(1<<30), of)}

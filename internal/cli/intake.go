@@ -252,7 +252,12 @@ func (a *app) bring(ctx context.Context, s config.Settings, path string, store *
 	if err != nil {
 		return ledger.ImportReport{}, err
 	}
-	return intake{path: path, settings: s, judge: verdict, now: a.now(), notice: func(text string) { fmt.Fprintln(a.err, path+": "+text) }}.into(ctx, store)
+	notice := func(text string) { fmt.Fprintln(a.err, path+": "+text) }
+	rep, err := intake{path: path, settings: s, judge: verdict, now: a.now(), notice: notice}.into(ctx, store)
+	for _, line := range rep.Twice {
+		notice(fmt.Sprintf("line %d: the same job stands further up: it is taken once, as it stands there", line))
+	}
+	return rep, err
 }
 
 func sayImport(rep ledger.ImportReport) string {
@@ -280,7 +285,7 @@ has one job a line, as 'reelpass jobs --json'; html is one self-contained page.`
 	out := c.Flags().StringP("out", "o", "", "write to `FILE` instead of stdout; it is only replaced when complete")
 	c.Flags().String("batch", "", batchHelp)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
+		return a.withReading(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
 			batch, err := batchOf(ctx, c, s, store)
 			if err != nil {
 				return err
@@ -301,6 +306,9 @@ has one job a line, as 'reelpass jobs --json'; html is one self-contained page.`
 			}
 			if *out == "" {
 				return write(a.out)
+			}
+			if st, err := os.Stat(*out); err == nil && st.IsDir() {
+				return usage("%s: it is a directory; name a file in it", *out)
 			}
 			if err := writeWhole(*out, write); err != nil {
 				return fmt.Errorf("export to %s: %w", *out, err)

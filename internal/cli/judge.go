@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -120,6 +121,9 @@ func parseMessage(line []byte) (message, error) {
 	}
 	if raw.Text == nil {
 		return message{}, errors.New(`there is no "text"`)
+	}
+	if raw.Source != "" && !slices.Contains(reel.Sources(), raw.Source) {
+		return message{}, fmt.Errorf("there is no source %q; the sources are %s", raw.Source, join(reel.Sources()))
 	}
 	return message{ID: plain(raw.ID), Text: *raw.Text, Source: raw.Source, Code: json.Number(plain(raw.Code))}, nil
 }

@@ -51,6 +51,9 @@ func (a *app) lend(c *cobra.Command, s config.Settings, w *workshop, v runView) 
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := store.Enlist(w.sup); err != nil {
+		return err
+	}
 	batch, err := batchOf(ctx, c, s, store)
 	if err != nil {
 		return err

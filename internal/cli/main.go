@@ -138,7 +138,7 @@ func (a *app) report(err error) int {
 	switch {
 	case errors.As(err, &use), errors.As(err, &bad), errors.Is(err, reel.ErrNotFound):
 		return exitUsage
-	case errors.As(err, &file) && slices.Contains([]ledger.Trouble{ledger.Missing, ledger.Foreign, ledger.Newer, ledger.BadAddress}, file.Kind):
+	case errors.As(err, &file) && slices.Contains([]ledger.Trouble{ledger.Missing, ledger.Foreign, ledger.Newer, ledger.Older, ledger.BadAddress}, file.Kind):
 		return exitUsage
 	}
 	return exitCannot
@@ -148,10 +148,18 @@ func (a *app) report(err error) int {
 func hintFor(err error) string {
 	var h hinted
 	var taken *runner.TakenError
+	var skew *reel.SkewError
+	var mixed *ledger.MixedError
 	var file *ledger.FileError
 	switch {
 	case errors.As(err, &h):
 		return h.hint
+	case errors.As(err, &skew) && skew.Older():
+		return "install the newer reelpass here too, and give the same command again"
+	case errors.As(err, &skew):
+		return "stop the older one (Ctrl-C there; one that died lets go after half a minute), and install this reelpass on every machine"
+	case errors.As(err, &mixed):
+		return "name another ledger with --db; rehearsals and real runs need one each"
 	case errors.Is(err, reel.ErrNotFound):
 		return "'reelpass status --all' lists the batches, 'reelpass jobs' a batch's jobs, 'reelpass accounts' the held accounts"
 	case errors.As(err, &taken):
@@ -163,6 +171,7 @@ func hintFor(err error) string {
 			ledger.Missing:    "start with 'reelpass run POSTS.csv' or 'reelpass import POSTS.csv', or name the ledger with --db",
 			ledger.Foreign:    "name another file with --db; this one was not touched",
 			ledger.Newer:      "use the newer reelpass; the ledger was not touched",
+			ledger.Older:      "the next 'reelpass run' or 'import' brings it up to date; first stop every run of the older reelpass",
 			ledger.Damaged:    "stop all runs, keep a copy of the file and its -wal, and try 'sqlite3 FILE .recover'; a backup is safer",
 			ledger.Full:       "free some space and run the same command again: nothing is lost",
 			ledger.Unreadable: "check the file's owner and permissions",
@@ -204,7 +213,7 @@ one ledger file; kill it and run it again.`,
 	root.AddCommand(
 		a.runCommand(), a.workerCommand(), a.importCommand(), a.exportCommand(), a.statusCommand(), a.jobsCommand(), a.explainCommand(),
 		a.classifyCommand(), a.rulesCommand(), a.accountsCommand(), a.resolveCommand(), a.retryCommand(), a.cancelCommand(),
-		a.pauseCommand(), a.resumeCommand(), a.doctorCommand(), a.publisherCommand(), settingsTopic(),
+		a.pauseCommand(), a.resumeCommand(), a.ledgerCommand(), a.doctorCommand(), a.publisherCommand(), settingsTopic(),
 	)
 	for _, c := range root.Commands() {
 		strictArgs(c)

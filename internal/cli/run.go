@@ -138,6 +138,9 @@ func (a *app) run(c *cobra.Command, s config.Settings, file string, v runView) (
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := store.Enlist(w.sup); err != nil { // before the file is imported: a refused run leaves nothing
+		return err
+	}
 	var batch string
 	var added *reel.Event
 	if file != "" {
@@ -242,7 +245,10 @@ func (a *app) workshop(s config.Settings) (*workshop, error) {
 	host, _ := os.Hostname()
 	w := &workshop{
 		a: a, judge: verdict, launch: worker.NewLauncher(0),
-		sup: reel.Supervisor{ID: rand.Text(), Name: fmt.Sprintf("pid %d on %s", self.PID, host), Process: self},
+		sup: reel.Supervisor{
+			ID: rand.Text(), Name: fmt.Sprintf("pid %d on %s", self.PID, host), Process: self,
+			Generation: reel.Generation, Version: version(), Rehearsal: s.Publisher == config.PublisherRehearsal,
+		},
 	}
 	if w.logs, err = openLogs(s.LogDir); err != nil {
 		w.launch.Close()

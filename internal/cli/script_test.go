@@ -53,7 +53,7 @@ func TestScriptOnServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Files = slices.DeleteFunc(files, func(f string) bool {
-		return slices.Contains([]string{"bad_ledger", "bad_posts", "doctor_version_completion", "help_golden", "settings_precedence", "secrets"}, strings.TrimSuffix(filepath.Base(f), ".txtar"))
+		return slices.Contains([]string{"bad_ledger", "bad_posts", "doctor_version_completion", "help_golden", "ledger_backup", "ledger_restored", "settings_precedence", "secrets"}, strings.TrimSuffix(filepath.Base(f), ".txtar"))
 	})
 	testscript.Run(t, p)
 }

@@ -124,22 +124,35 @@ func (a *app) settings(c *cobra.Command, f *flagSet) (config.Settings, error) {
 
 // openLedger opens the ledger that the settings name. The caller closes it.
 func openLedger(ctx context.Context, s config.Settings, mustExist bool) (*ledger.Store, error) {
+	return openAs(ctx, s, ledger.Options{MustExist: mustExist})
+}
+
+func openAs(ctx context.Context, s config.Settings, opt ledger.Options) (*ledger.Store, error) {
 	if strings.Contains(s.DB, "://") && !ledger.IsServer(s.DB) {
 		return nil, hinted{usage("db: a ledger is a SQLite file or a PostgreSQL database"), "give --db a path, or an address that begins with postgres://"}
 	}
 	if strings.Contains(s.DB, "dbname=") || strings.Contains(s.DB, "host=") {
 		return nil, hinted{usage("db: this is neither a path nor an address"), "a server's address begins with postgres://"}
 	}
-	return ledger.Open(ctx, s.DB, ledger.Options{MustExist: mustExist})
+	return ledger.Open(ctx, s.DB, opt)
 }
 
 // withLedger runs f with settings and an existing ledger.
 func (a *app) withLedger(c *cobra.Command, f func(context.Context, config.Settings, *ledger.Store) error) error {
+	return a.with(c, ledger.Options{MustExist: true}, f)
+}
+
+// withReading is withLedger for commands that change nothing: whoever may read the ledger may use them.
+func (a *app) withReading(c *cobra.Command, f func(context.Context, config.Settings, *ledger.Store) error) error {
+	return a.with(c, ledger.Options{ReadOnly: true}, f)
+}
+
+func (a *app) with(c *cobra.Command, opt ledger.Options, f func(context.Context, config.Settings, *ledger.Store) error) error {
 	s, err := a.settings(c, nil)
 	if err != nil {
 		return err
 	}
-	store, err := openLedger(c.Context(), s, true)
+	store, err := openAs(c.Context(), s, opt)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ paused, finished, or interrupted (the next run continues it).`,
 	asJSON := c.Flags().Bool("json", false, "print JSON")
 	all := c.Flags().Bool("all", false, "every batch of the ledger")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
+		return a.withReading(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
 			var list []reel.Status
 			var err error
 			if *all {
@@ -94,7 +94,7 @@ func (a *app) jobsCommand() *cobra.Command {
 	sel := selection(c)
 	asJSON := c.Flags().Bool("json", false, "print one JSON object a line")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
+		return a.withReading(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
 			batch, err := batchOf(ctx, c, s, store)
 			if err != nil {
 				return err
@@ -202,7 +202,7 @@ and what happens next.`,
 	c.Flags().String("batch", "", batchHelp)
 	asJSON := c.Flags().Bool("json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
+		return a.withReading(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
 			batch, err := batchOf(ctx, c, s, store)
 			if err != nil {
 				return err
@@ -268,7 +268,7 @@ account until a person has looked and released it.`,
 	asJSON := c.Flags().Bool("json", false, "print one JSON object a line")
 	all := c.Flags().Bool("all", false, "holds of the past as well")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
+		return a.withReading(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
 			holds, err := store.Holds(ctx, *all)
 			if err != nil {
 				return err
@@ -310,7 +310,7 @@ return it with --with-cause, or later with 'reelpass retry'.`
 		})
 	}
 	hold := &cobra.Command{Use: "hold ACCOUNT...", Short: "hold accounts: nothing touches them until they are released", Args: cobra.MinimumNArgs(1)}
-	why := hold.Flags().String("why", "held by a person", "the reason, for whoever looks later")
+	why := hold.Flags().String("why", "", "the reason, for whoever looks later")
 	hold.RunE = func(c *cobra.Command, args []string) error {
 		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
 			for _, name := range args {

@@ -218,11 +218,13 @@ func TestLooks(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for want, c := range map[string]command.Config{
-		"":                {Run: []string{"sh"}, Find: []string{"/bin/sh"}},
-		"protocol":        {Run: []string{"sh"}, Protocol: "xml"},
-		"run":             {},
-		"find: find prog": {Run: []string{"sh"}, Find: []string{"./not-here"}},
-		"timeout":         {Run: []string{"sh"}, Timeout: -1},
+		"":                          {Run: []string{"sh"}, Find: []string{"/bin/sh"}},
+		"protocol":                  {Run: []string{"sh"}, Protocol: "xml"},
+		"run":                       {},
+		"find: find prog":           {Run: []string{"sh"}, Find: []string{"./not-here"}},
+		"run_me.py: no such file":   {Run: []string{"sh", "run_me.py"}},
+		"/nowhere/find.sh: no such": {Run: []string{"sh", "-c", "not-a-file"}, Find: []string{"sh", "/nowhere/find.sh"}},
+		"timeout":                   {Run: []string{"sh"}, Timeout: -1},
 	} {
 		err := command.Check(c, "")
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -3,7 +3,11 @@ package command
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +43,7 @@ type Options struct {
 }
 
 // Check says what keeps a configuration from working: an unknown protocol, a program that is not there or may not be
-// executed. dir is the working directory of the programs.
+// executed, a script that is not there. dir is the working directory of the programs.
 func Check(c Config, dir string) error {
 	var errs []error
 	if p := c.protocol(); p != ProtocolExit && p != ProtocolJSONL {
@@ -56,6 +60,20 @@ func Check(c Config, dir string) error {
 			errs = append(errs, fmt.Errorf("command: find: %w", err))
 		}
 	}
+	for _, argv := range [][]string{c.Run, c.Find} {
+		script := scriptOf(argv)
+		if script == "" {
+			continue
+		}
+		at := script
+		if !filepath.IsAbs(at) {
+			at = filepath.Join(dir, at)
+		}
+		var path *fs.PathError
+		if _, err := os.Stat(at); errors.As(err, &path) {
+			errs = append(errs, fmt.Errorf("command: %s %s: %w", argv[0], script, path.Err))
+		}
+	}
 	for _, arg := range append(append([]string(nil), c.Run...), c.Find...) {
 		if strings.ContainsRune(arg, 0) {
 			errs = append(errs, errors.New("command: an argument holds a NUL byte"))
@@ -63,6 +81,18 @@ func Check(c Config, dir string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// scriptOf is the file that an interpreter is told to run, empty where it is told something else, or is none that is known.
+func scriptOf(argv []string) string {
+	if len(argv) < 2 || strings.HasPrefix(argv[1], "-") {
+		return ""
+	}
+	name := strings.TrimRight(filepath.Base(argv[0]), "0123456789.")
+	if slices.Contains([]string{"python", "sh", "bash", "dash", "zsh", "node", "ruby", "perl", "php"}, name) {
+		return argv[1]
+	}
+	return ""
 }
 
 func (c Config) protocol() string {

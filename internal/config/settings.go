@@ -93,6 +93,9 @@ func (s Settings) Limits() reel.Limits {
 	}
 }
 
+// maxWorkers is more processes than one machine should be asked for: more is a slip of the keys.
+const maxWorkers = 1000
+
 // Validate says what makes no sense, once flag, environment and file have had their say. An empty publisher passes:
 // only a run needs one, and a run refuses to guess it. No value that may hold a password (db) is ever in the message.
 func (s Settings) Validate() error {
@@ -100,10 +103,10 @@ func (s Settings) Validate() error {
 		return err
 	}
 	switch {
-	case s.Workers < 1:
-		return fmt.Errorf("workers must be at least 1, not %d", s.Workers)
-	case s.Slots < 1:
-		return fmt.Errorf("slots must be at least 1, not %d", s.Slots)
+	case s.Workers < 1 || s.Workers > maxWorkers:
+		return fmt.Errorf("workers must be from 1 to %d, not %d", maxWorkers, s.Workers)
+	case s.Slots < 1 || s.Slots > maxWorkers:
+		return fmt.Errorf("slots must be from 1 to %d, not %d", maxWorkers, s.Slots)
 	case s.JobTimeout <= 0:
 		return fmt.Errorf("job_timeout must be more than nothing, not %s", s.JobTimeout)
 	case s.DB == "":

@@ -112,8 +112,11 @@ func (p page) attempt(b *strings.Builder, a reel.Attempt, events []reel.Event) {
 	row("By:", fmt.Sprintf("worker %d", a.Worker)+to(" on ", a.Host))
 	if a.Outcome != reel.OutcomeSucceeded {
 		begun := "not begun"
-		if a.ShareBegun || a.Evidence.ShareBegun {
+		switch {
+		case a.ShareBegun || a.Evidence.ShareBegun:
 			begun = "had begun"
+		case slices.ContainsFunc(events, func(e reel.Event) bool { return e.Kind == reel.EventIntent && e.Attempt == a.Number }):
+			begun = "allowed, and not begun"
 		}
 		row("The share:", begun)
 	}

@@ -156,6 +156,8 @@ func say(e reel.Event) told {
 		return told{mark: "+", style: cyan, head: "returned to the batch" + by(e), more: some(text)}
 	case reel.EventCancelled:
 		return told{mark: "-", style: cyan, head: "cancelled" + by(e), more: some(text)}
+	case reel.EventDoubted:
+		return told{mark: "?", style: yellow, head: "in doubt, for the ledger is an old copy" + by(e), more: some(text)}
 	case reel.EventOutOfPasses:
 		return told{mark: "✗", style: yellow, head: count(e.Count, "job") + " could be tried again, but the passes are used up", more: some(text)}
 	case reel.EventPassClosed:

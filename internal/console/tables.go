@@ -124,20 +124,29 @@ type jobTable struct {
 	page
 	job, account int
 	begun        bool
+	below        bool // why stands on a line of its own
 }
 
 const stateWidth, triesWidth = len("out of passes"), len("TRIES")
 
-// newJobTable gives both names what they need where twenty cells are left to say why, and else a sixth of the line each.
+// newJobTable gives both names what they need where twenty cells are left to say why. Else they get a sixth of the line each, and
+// few rows break; where most would, to say why takes a line of its own.
 func (p page) newJobTable(first []reel.Record) *jobTable {
 	t := &jobTable{page: p, job: len("JOB"), account: len("ACCOUNT")}
+	narrow, long := max(p.cols/6, 10), 0
 	for _, r := range first {
-		t.job = max(t.job, p.width(Clean(string(r.ID))))
-		t.account = max(t.account, p.width(Clean(r.Account)))
+		job, account := p.width(Clean(string(r.ID))), p.width(Clean(r.Account))
+		t.job, t.account = max(t.job, job), max(t.account, account)
+		if job > narrow || account > narrow {
+			long++
+		}
 	}
-	if t.rest() < 20 {
-		t.job = min(t.job, max(p.cols/6, 10), 24)
-		t.account = min(t.account, max(p.cols/6, 10), 24)
+	switch rest := t.rest(); {
+	case rest >= 20:
+	case rest >= -2 && 2*long > len(first):
+		t.below = true
+	default:
+		t.job, t.account = min(t.job, narrow, 24), min(t.account, narrow, 24)
 	}
 	return t
 }
@@ -149,7 +158,10 @@ func (t *jobTable) write(w io.Writer, jobs []reel.Record) error {
 	var b strings.Builder
 	if !t.begun {
 		t.begun = true
-		head := "  " + t.right("JOB", t.job) + "  " + t.right("ACCOUNT", t.account) + "  " + t.right("STATE", stateWidth) + "  TRIES  WHY"
+		head := "  " + t.right("JOB", t.job) + "  " + t.right("ACCOUNT", t.account) + "  " + t.right("STATE", stateWidth) + "  TRIES"
+		if !t.below {
+			head += "  WHY"
+		}
 		b.WriteString(t.paint(bold, head) + "\n")
 	}
 	for _, r := range jobs {
@@ -160,8 +172,14 @@ func (t *jobTable) write(w io.Writer, jobs []reel.Record) error {
 			line = t.paint(s, mark) + " " + job + "  " + account + "\n" + blanks(2+t.job+2+t.account)
 		}
 		line += "  " + t.right(words(string(r.State)), stateWidth) + "  " + fmt.Sprintf("%*d", triesWidth, r.Tally.Attempts)
-		line += "  " + t.cut(why(r), t.rest())
+		reason := why(r)
+		if !t.below {
+			line += "  " + t.cut(reason, t.rest())
+		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		if t.below && reason != "" {
+			b.WriteString(blanks(4) + t.cut(reason, t.cols-4) + "\n")
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -177,6 +177,9 @@ func TestJobsAreAligned(t *testing.T) {
 		harmless(t, out.String())
 		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 		head, last := lines[0], lines[len(lines)-1]
+		if !strings.HasSuffix(head, "WHY") && len(lines) == 3 {
+			last = lines[1] // why stands below
+		}
 		at := strings.LastIndex(last, "failed         12345") // the last: names and errors may say failed too, but not so
 		if at < 0 || cells(last[:at], false) != cells(head[:strings.Index(head, "STATE")], false) {
 			t.Fatalf("not aligned:\n%s", out.String())
@@ -188,6 +191,42 @@ func TestJobsAreAligned(t *testing.T) {
 			t.Fatalf("a name is cut:\n%s", out.String())
 		}
 	})
+}
+
+// A share that was allowed and that the publisher says it did not begin is told as both.
+func TestExplainTellsOfTheGo(t *testing.T) {
+	attempts := []reel.Attempt{{Number: 1, Outcome: reel.OutcomeFailed}, {Number: 2, Outcome: reel.OutcomeFailed}}
+	events := []reel.Event{{Seq: 1, Kind: reel.EventIntent, Attempt: 2}}
+	var out bytes.Buffer
+	if err := console.Explain(&out, reel.Record{State: reel.Failed}, attempts, events, "", console.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	first, second, _ := strings.Cut(out.String(), "Attempt 2")
+	if !strings.Contains(first, "not begun") || strings.Contains(first, "allowed") || !strings.Contains(second, "allowed, and not begun") {
+		t.Error(out.String())
+	}
+}
+
+// Generated names are long, and all of them are: then a job that has nothing to say takes one line, and no row breaks within.
+func TestLongNamesTakeOneLine(t *testing.T) {
+	var list []reel.Record
+	for i := range 3 {
+		list = append(list, reel.Record{Job: reel.Job{ID: reel.JobID(fmt.Sprint("north.runners-morning-run-1bf82e5", i)), Account: "north.runners"}, State: reel.Pending})
+	}
+	list[2].State, list[2].Error = reel.Failed, "adb: device offline"
+	var out bytes.Buffer
+	if err := console.Jobs(&out, each(list, nil), console.Options{Width: 80}); err != nil {
+		t.Fatal(err)
+	}
+	want := `  JOB                                 ACCOUNT        STATE          TRIES
+- north.runners-morning-run-1bf82e50  north.runners  pending            0
+- north.runners-morning-run-1bf82e51  north.runners  pending            0
+⟳ north.runners-morning-run-1bf82e52  north.runners  failed             0
+    adb: device offline
+`
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
 }
 
 // Jobs come out as they come in: but for the first, whose names give the columns their widths, nothing is collected, and an

@@ -63,9 +63,13 @@ func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, e
 		if err != nil {
 			return err
 		}
-		owner, err := t.supervisorID(c.Supervisor)
+		sup, err := t.supervisor(c.Supervisor)
 		if err != nil {
 			return err
+		}
+		owner := sup.id
+		if b.generation != 0 && b.generation != sup.generation {
+			return t.skew(c.Batch, c.Supervisor, b.generation)
 		}
 		if b.paused {
 			nothing = reel.ErrPaused

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -177,8 +178,10 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(context.Background(), path, Options{}); troubleOf(t, path, err) != Newer {
-		t.Error(err)
+	for _, opt := range []Options{{}, {ReadOnly: true}} {
+		if _, err := Open(context.Background(), path, opt); troubleOf(t, path, err) != Newer {
+			t.Error(err)
+		}
 	}
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
 		t.Error("it was changed")
@@ -292,5 +295,28 @@ func TestUnwritablePlaces(t *testing.T) {
 	}
 	if _, err := Open(context.Background(), path, Options{}); troubleOf(t, path, err) != Unreadable {
 		t.Error(err)
+	}
+}
+
+// Whatever the schema says of one row that names another, Verify looks at it.
+func TestEveryReferenceIsVerified(t *testing.T) {
+	s := mustOpen(t, filepath.Join(t.TempDir(), "l.db"))
+	rows, err := s.read.Query(`SELECT m.name,f."from",f."table" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type='table'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	n := 0
+	for ; rows.Next(); n++ {
+		var r reference
+		if err := rows.Scan(&r.table, &r.column, &r.of); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(references(), r) {
+			t.Errorf("%+v is not looked at", r)
+		}
+	}
+	if err := rows.Err(); err != nil || n == 0 {
+		t.Errorf("%d references: %v", n, err)
 	}
 }

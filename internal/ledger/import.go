@@ -37,7 +37,11 @@ type ImportReport struct {
 	Added     int    `json:"added"`
 	Known     int    `json:"known"`         // rows that the batch already had, left as they were
 	Recaption int    `json:"other_caption"` // of these, rows that now come with another caption
+	Twice     []int  `json:"twice"`         // lines of rows that stand further up in the same file already: the first of them only
 }
+
+// maxTwice is how many such lines are told.
+const maxTwice = 20
 
 // Import adds posts to a batch, creating it where needed, in one transaction and in constant memory. A job_id that the
 // batch already has with the same account and video is left as it is; with another account or video it is a problem. Any
@@ -45,7 +49,7 @@ type ImportReport struct {
 func (s *Store) Import(ctx context.Context, batch string, posts iter.Seq2[reel.Post, error]) (ImportReport, error) {
 	var rep ImportReport
 	err := s.trouble(s.writer.commitOnce(func(t *tx) error {
-		rep = ImportReport{Batch: batch}
+		rep = ImportReport{Batch: batch, Twice: []int{}}
 		im := importer{t: t, accounts: map[string]int64{}}
 		if err := im.open(batch); err != nil {
 			return err
@@ -96,6 +100,7 @@ type importer struct {
 	t        *tx
 	batch    int64
 	due      int
+	newest   int64 // the last job of the ledger before this import
 	attempts int
 	accounts map[string]int64 // a bounded cache
 }
@@ -118,7 +123,7 @@ func (im *importer) open(name string) error {
 		return err
 	}
 	im.due = pass + 1 // new jobs join the next pass
-	return nil
+	return t.row(`SELECT COALESCE(max(id),0) FROM job`, nil, &im.newest)
 }
 
 // account finds or makes the number of an account. The cache is emptied when full, so that a million accounts cost time
@@ -208,9 +213,9 @@ func (im *importer) counted(p reel.Post, acc, n int64, state reel.State, rep *Im
 		return nil
 	}
 	var have reel.Job
-	var haveAcc int64
-	if err := im.t.row(`SELECT account_id,video_path,caption,(SELECT name FROM account WHERE id=account_id) FROM job
-		WHERE batch_id=? AND job_id=?`, []any{im.batch, string(p.ID)}, &haveAcc, &have.VideoPath, &have.Caption, &have.Account); err != nil {
+	var key, haveAcc int64
+	if err := im.t.row(`SELECT id,account_id,video_path,caption,(SELECT name FROM account WHERE id=account_id) FROM job
+		WHERE batch_id=? AND job_id=?`, []any{im.batch, string(p.ID)}, &key, &haveAcc, &have.VideoPath, &have.Caption, &have.Account); err != nil {
 		return err
 	}
 	switch {
@@ -218,6 +223,11 @@ func (im *importer) counted(p reel.Post, acc, n int64, state reel.State, rep *Im
 		return &ConflictError{Line: p.Line, ID: p.ID, Column: "account", Have: have.Account, Row: p.Account}
 	case have.VideoPath != p.VideoPath:
 		return &ConflictError{Line: p.Line, ID: p.ID, Column: "video_path", Have: have.VideoPath, Row: p.VideoPath}
+	case key > im.newest:
+		if len(rep.Twice) < maxTwice {
+			rep.Twice = append(rep.Twice, p.Line)
+		}
+		return nil
 	case have.Caption != p.Caption:
 		rep.Recaption++
 	}

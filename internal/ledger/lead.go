@@ -21,19 +21,20 @@ func (s *Store) Leader(ctx context.Context, batch string) (reel.Leadership, erro
 	}
 	var until int64
 	var limits string
-	var uid, name, host sql.NullString
-	var pid, started sql.NullInt64
-	err = s.read.QueryRowContext(ctx, `SELECT b.leader_term,b.leader_until,b.limits,s.uid,s.name,s.host,s.pid,s.started
+	var uid, name, host, version sql.NullString
+	var pid, started, generation sql.NullInt64
+	err = s.read.QueryRowContext(ctx, `SELECT b.leader_term,b.leader_until,b.limits,s.uid,s.name,s.host,s.pid,s.started,s.generation,s.version
 		FROM batch b LEFT JOIN supervisor s ON s.id=b.leader WHERE b.name=?`, batch).
-		Scan(&l.Term, &until, &limits, &uid, &name, &host, &pid, &started)
+		Scan(&l.Term, &until, &limits, &uid, &name, &host, &pid, &started, &generation, &version)
 	if errors.Is(err, sql.ErrNoRows) {
 		return l, fmt.Errorf("batch %q: %w", batch, reel.ErrNotFound)
 	}
 	l.Limits = unmarshal[reel.Limits](limits)
 	l.Until = time.UnixMilli(until).Add(ahead).UTC()
-	l.Leader = reel.Supervisor{ID: uid.String, Name: name.String, Process: reel.Process{
-		Host: host.String, PID: int(pid.Int64), Started: started.Int64,
-	}}
+	l.Leader = reel.Supervisor{
+		ID: uid.String, Name: name.String, Generation: int(generation.Int64), Version: version.String,
+		Process: reel.Process{Host: host.String, PID: int(pid.Int64), Started: started.Int64},
+	}
 	return l, s.trouble(err)
 }
 
@@ -49,7 +50,10 @@ func (s *Store) Lead(ctx context.Context, bid reel.Bid) (round reel.Round, event
 		if term != bid.Term {
 			return fmt.Errorf("lead batch %q: %w", bid.Batch, reel.ErrTaken)
 		}
-		sup, err := t.supervisorID(bid.Leader.ID)
+		sup, err := t.supervisor(bid.Leader.ID)
+		if err == nil {
+			err = t.sameRules(id, bid)
+		}
 		if err != nil {
 			return err
 		}
@@ -58,7 +62,7 @@ func (s *Store) Lead(ctx context.Context, bid reel.Bid) (round reel.Round, event
 			return err
 		}
 		if _, err := t.exec(`UPDATE batch SET leader=?, leader_term=leader_term+1, leader_until=?, limits=?, last_pass=pass_base+?,
-			used_at=? WHERE id=?`, sup, leaseEnd(t.now), marshal(bid.Limits), bid.Limits.MaxPasses, ms(t.now), id); err != nil {
+			used_at=?, generation=? WHERE id=?`, sup.id, leaseEnd(t.now), marshal(bid.Limits), bid.Limits.MaxPasses, ms(t.now), sup.generation, id); err != nil {
 			return err
 		}
 		if err := t.reopen(id, bid, last); err != nil {

@@ -32,6 +32,12 @@ func TestMain(m *testing.M) {
 		})
 		fmt.Println("ready", err)
 		select {}
+	case "read": // look at a ledger as a user who may not write it
+		if err := readAll(os.Getenv("LEDGER_TEST_PATH")); err != nil {
+			fmt.Println("error:", err)
+			os.Exit(1)
+		}
+		fmt.Println("read")
 	case "write": // post every job of a batch of one's own
 		if err := writeAll(os.Getenv("LEDGER_TEST_PATH"), os.Getenv("LEDGER_TEST_NAME")); err != nil {
 			fmt.Println("error:", err)
@@ -39,6 +45,20 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println("done")
 	}
+}
+
+// readAll opens a ledger for reading and verifies it.
+func readAll(path string) error {
+	s, err := Open(context.Background(), path, Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	_, err = s.Verify(context.Background(), func(f Finding) { fmt.Println(f) }, nil)
+	if err == nil {
+		_, err = s.Status(context.Background(), "b")
+	}
+	return err
 }
 
 // role starts this test binary in a role and returns it with its output.

@@ -34,6 +34,9 @@ const busyTimeout = 60 * time.Second
 type Options struct {
 	Clock     func() time.Time // time.Now where nil
 	MustExist bool             // do not create a ledger
+	// ReadOnly opens a ledger that exists for reading alone: not even its schema is brought up to date, and whoever may not write
+	// it can read it. Every change is refused.
+	ReadOnly bool
 }
 
 // Store is a ledger in a SQLite file, or in a PostgreSQL database. It may be used by many goroutines at once, and other
@@ -62,8 +65,11 @@ func Open(ctx context.Context, path string, opt Options) (*Store, error) {
 	if err := refuseNetwork(path, fileSystem); err != nil {
 		return nil, err
 	}
-	if err := inspect(path, opt.MustExist); err != nil && !settled(path, err) {
+	if err := inspect(path, opt.MustExist || opt.ReadOnly); err != nil && !settled(path, err) {
 		return nil, err
+	}
+	if opt.ReadOnly {
+		return openForReading(ctx, path, opt)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, unwritable(path, err)

@@ -18,6 +18,7 @@ func TestStatementsUseTheirIndexes(t *testing.T) {
 	exercise(t, s)
 	allowed := []string{
 		"SCAN batch",                                  // a handful
+		"SCAN j USING INDEX job_in_flight",            // jobs in workers' hands
 		"SCAN h USING INDEX hold_active",              // accounts that are held
 		"SCAN event",                                  // its last row
 		"SCAN job USING INDEX job_look",               // doubts

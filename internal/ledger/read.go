@@ -126,6 +126,9 @@ func (s *Store) status(ctx context.Context, r reader, batch string) (reel.Status
 		return err
 	})
 	ahead, errClock := s.ahead(ctx, r)
+	if st.Totals.Pending+st.Totals.Failed > 0 {
+		st.Result = reel.NoResult // that of the last run: since then a job was added or returned, and waits for the next
+	}
 	alive := led && s.clock().Before(time.UnixMilli(until).Add(ahead))
 	st.Phase = phase(st, paused, alive, waiting.Valid, pass)
 	return st, errors.Join(err, errClock)
@@ -147,7 +150,9 @@ func phase(st reel.Status, paused, led, waiting bool, pass int) reel.Phase {
 	return reel.PhaseIdle
 }
 
-const passColumns = `SELECT pass,started_at,ended_at,processed,succeeded,f_account,f_content,f_infra,f_unknown,in_doubt,set_aside,exhausted,retryable`
+const passColumns = `SELECT ` + passFields
+
+const passFields = `pass,started_at,ended_at,processed,succeeded,f_account,f_content,f_infra,f_unknown,in_doubt,set_aside,exhausted,retryable`
 
 func scanPass(row scanner) (p reel.PassStats, err error) {
 	err = row.Scan(&p.Pass, (*nullTime)(&p.StartedAt), (*nullTime)(&p.EndedAt), &p.Processed, &p.Succeeded, &p.Failed.Account,

@@ -91,31 +91,50 @@ func configure(address string, writes bool) (*pgx.ConnConfig, error) {
 
 func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 
-// openServer opens the ledger in a server's database, creating and migrating it where needed.
-func openServer(ctx context.Context, address string, opt Options) (*Store, error) {
-	s := &Store{path: Shown(address), clock: opt.Clock, server: true, foreignClock: opt.Clock == nil, turns: map[int64]*int64{}}
-	if opt.Clock == nil {
+// readers is how many connections of a store read at once; one more writes.
+const readers = 4
+
+// connect makes a store that reads from a server, without a look at what is there.
+func connect(address string, clock func() time.Time) (*Store, error) {
+	s := &Store{path: Shown(address), clock: clock, server: true, foreignClock: clock == nil, turns: map[int64]*int64{}}
+	if clock == nil {
 		s.clock = time.Now
 	}
 	if bare(address) {
 		return nil, &FileError{Path: s.path, Kind: BadAddress, Err: errors.New("write @ # / ? in a password as %40 %23 %2F %3F")}
 	}
-	config, err := configure(address, true)
-	if err == nil {
-		var reading *pgx.ConnConfig
-		if reading, err = configure(address, false); err != nil {
-			return nil, s.trouble(err)
-		}
-		s.config = reading
-		s.read = pool{DB: stdlib.OpenDB(*reading), numbered: true}
-		s.read.SetMaxOpenConns(4)
+	reading, err := configure(address, false)
+	if err != nil {
+		return nil, s.trouble(err)
+	}
+	s.config = reading
+	s.read = pool{DB: stdlib.OpenDB(*reading), numbered: true}
+	s.read.SetMaxOpenConns(readers)
+	return s, nil
+}
+
+// openServer opens the ledger in a server's database, creating and migrating it where needed.
+func openServer(ctx context.Context, address string, opt Options) (*Store, error) {
+	s, err := connect(address, opt.Clock)
+	if err != nil {
+		return nil, err
+	}
+	if opt.ReadOnly {
+		err = s.sameSchema(ctx, versions, "postgres", `SELECT to_regclass('`+versions+`') IS NOT NULL`)
+	} else {
 		err = s.migrateServer(ctx, opt.MustExist)
 	}
+	var config *pgx.ConnConfig
 	if err == nil {
-		s.writer = newWriter(newServerLink(config, opt.Clock))
-		return s, nil
+		config, err = configure(address, true)
 	}
-	return nil, errors.Join(s.trouble(err), s.Close())
+	if err != nil {
+		return nil, errors.Join(s.trouble(err), s.Close())
+	}
+	if !opt.ReadOnly {
+		s.writer = newWriter(newServerLink(config, opt.Clock))
+	}
+	return s, nil
 }
 
 // migrateServer brings the schema up to date under a lock of the server, and refuses one that is newer than this program.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 
 	"reelpass/internal/ledger"
 	"reelpass/internal/plan"
+	"reelpass/internal/postgrestest"
 	"reelpass/internal/reel"
 )
 
@@ -74,10 +76,52 @@ func TestServerTroubles(t *testing.T) {
 		t.Error(err)
 	}
 	run(`INSERT INTO reelpass_version(version_id,is_applied) VALUES(99,true)`)
-	_, err = ledger.Open(t.Context(), address, ledger.Options{})
-	var trouble *ledger.FileError
-	if !errors.As(err, &trouble) || trouble.Kind != ledger.Newer {
-		t.Errorf("a newer ledger: %v", err)
+	for _, opt := range []ledger.Options{{}, {ReadOnly: true}} {
+		_, err = ledger.Open(t.Context(), address, opt)
+		var trouble *ledger.FileError
+		if !errors.As(err, &trouble) || trouble.Kind != ledger.Newer {
+			t.Errorf("a newer ledger: %v", err)
+		}
+	}
+}
+
+// A password that is wrong, or that is not given, is told as such, and the one that was given is not shown.
+func TestWrongPassword(t *testing.T) {
+	rules, err := os.CreateTemp("", "pg_hba-*") // the server's user must read it
+	if err == nil {
+		_, err = rules.WriteString("host all reelpass 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+		err = errors.Join(err, rules.Chmod(0o644), rules.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(rules.Name()) })
+	s, err := postgrestest.Start("fsync=off", "hba_file="+rules.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Stop() })
+	door, err := sql.Open("pgx", s.DSN("postgres"))
+	if err == nil {
+		_, err = door.Exec(`CREATE ROLE ana LOGIN PASSWORD 'right'`)
+		_, errMade := door.Exec(`CREATE DATABASE ana OWNER ana`)
+		err = errors.Join(err, errMade, door.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for who, want := range map[string]ledger.Trouble{"ana:hunter2@": ledger.Denied, "ana@": ledger.Denied, "ana:right@": ""} {
+		store, err := ledger.Open(t.Context(), strings.Replace(s.DSN("ana"), "reelpass@", who, 1), ledger.Options{})
+		var trouble *ledger.FileError
+		if want == "" && err == nil {
+			err = store.Close()
+		}
+		if (want != "") != errors.As(err, &trouble) || want != "" && trouble.Kind != want {
+			t.Errorf("%s: %v", who, err)
+		}
+		if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("%s: %q", who, err)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	Missing    Trouble = "there is no ledger"
 	Foreign    Trouble = "this is not a reelpass ledger"
 	Newer      Trouble = "the ledger was written by a newer reelpass"
+	Older      Trouble = "the ledger was written by an older reelpass"
 	Damaged    Trouble = "the ledger is damaged"
 	Full       Trouble = "the disk is full"
 	Unreadable Trouble = "the ledger cannot be read"

@@ -23,9 +23,9 @@ type tx struct {
 	events []row
 	seq    int64 // of the last event, 0 while not read
 
-	homes       map[int64]home   // of jobs in flight here
-	supervisors map[string]int64 // ids by uid; they never change
-	limits      reel.Limits      // of the batch read last, as limitsText says
+	homes       map[int64]home      // of jobs in flight here
+	supervisors map[string]enlisted // by uid; they never change
+	limits      reel.Limits         // of the batch read last, as limitsText says
 	limitsText  string
 	batches     map[string]*batchRow // by name: what claims ask, while only claims and their endings happen
 	ahead       map[int64]*lookout   // by batch: jobs that claims will want, likewise
@@ -52,7 +52,7 @@ type row struct {
 func newTx(conn link) *tx {
 	return &tx{
 		conn: conn, totals: map[totalKey]int{}, passes: map[passKey]*reel.PassStats{},
-		homes: map[int64]home{}, supervisors: map[string]int64{}, batches: map[string]*batchRow{}, ahead: map[int64]*lookout{},
+		homes: map[int64]home{}, supervisors: map[string]enlisted{}, batches: map[string]*batchRow{}, ahead: map[int64]*lookout{},
 	}
 }
 

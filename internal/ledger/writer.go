@@ -46,6 +46,9 @@ func (w *writer) commit(do func(*tx) error) error { return w.wait(&change{do: do
 func (w *writer) commitOnce(do func(*tx) error) error { return w.wait(&change{do: do, once: true}) }
 
 func (w *writer) wait(c *change) error {
+	if w == nil {
+		return errReadOnly
+	}
 	c.done = make(chan struct{})
 	if !w.enqueue(c) {
 		return errClosed
@@ -70,6 +73,9 @@ func (w *writer) later(do func(*tx) error) {
 }
 
 func (w *writer) enqueue(c *change) bool {
+	if w == nil {
+		return false
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {

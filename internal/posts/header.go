@@ -18,6 +18,37 @@ func (l layout) knows(name string) bool {
 	return slices.Contains(l.required, name) || slices.Contains(l.optional, name)
 }
 
+// meant is the known column that a name is a slip of, empty where it is none: the same letters and digits but for one. To ignore such a
+// column would post at once what was to wait.
+func (l layout) meant(name string) string {
+	for _, known := range slices.Concat(l.required, l.optional) {
+		if slip(letters(name), letters(known)) {
+			return known
+		}
+	}
+	return ""
+}
+
+func letters(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return -1
+	}, name)
+}
+
+// slip says that two words are the same but for one letter that is missing, too many, wrong, or in the place of its neighbour.
+func slip(a, b string) bool {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return len(a) <= 1 && len(b) <= 1 || len(a) == 2 && len(b) == 2 && a[0] == b[1] && a[1] == b[0]
+}
+
 // table is an opened CSV file: its rows, and where each column is.
 type table struct {
 	*rows
@@ -112,6 +143,9 @@ func (t *table) checkHeader(l layout, notice func(string)) error {
 	for i, name := range t.names {
 		switch {
 		case !l.knows(name):
+			if meant := l.meant(name); meant != "" && !slices.Contains(t.names, meant) {
+				return &FileError{Line: t.start, Problem: fmt.Sprintf("there is no column %q; is %s meant?", strings.TrimSpace(t.cells[i]), meant)}
+			}
 			if name != "" {
 				ignored = append(ignored, fmt.Sprintf("%q", strings.TrimSpace(t.cells[i])))
 			}

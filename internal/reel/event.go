@@ -22,6 +22,7 @@ const (
 	EventReleased    EventKind = "released"      // a person released an account; Count jobs returned
 	EventRetried     EventKind = "retried"       // a person returned the job
 	EventCancelled   EventKind = "cancelled"     // a person took the job back
+	EventDoubted     EventKind = "doubted"       // a person said that the ledger is an old copy: the job may be posted
 	EventPassClosed  EventKind = "pass_closed"   // Stats, Decision of what comes next in Text
 	EventOutOfPasses EventKind = "out_of_passes" // Count jobs could be retried but the passes are used up
 	EventFinished    EventKind = "finished"      // Result, Totals

@@ -1,6 +1,9 @@
 package reel
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Process identifies an operating-system process so surely that it may be killed: a pid alone is given to others again.
 type Process struct {
@@ -9,11 +12,61 @@ type Process struct {
 	Started int64  `json:"started"` // start time in the kernel's clock ticks since boot
 }
 
+// Generation numbers the rules by which supervisors share a ledger: what a state, a lease or an event means, and who may change it
+// when. Whoever changes such a rule raises it; then no batch is shared with a program of before.
+const Generation = 1
+
 // Supervisor is one running reelpass that claims jobs.
 type Supervisor struct {
-	ID      string  `json:"id"`   // unique for ever
-	Name    string  `json:"name"` // for people: host and pid
-	Process Process `json:"process"`
+	ID         string  `json:"id"`   // unique for ever
+	Name       string  `json:"name"` // for people: host and pid
+	Process    Process `json:"process"`
+	Generation int     `json:"generation"`
+	Version    string  `json:"version"`   // of the program, for people
+	Rehearsal  bool    `json:"rehearsal"` // its posts are none
+}
+
+// SkewError says that a batch is shared by the rules of another generation than one's own. It is a reason to refuse (ErrRefused).
+type SkewError struct {
+	Batch        string
+	Mine, Theirs Supervisor // of Theirs perhaps only the generation is known
+	InFlight     bool       // Theirs does not lead, but has a job of the batch in its hands
+}
+
+// Skew is nil where two supervisors go by the same rules.
+func Skew(batch string, mine, theirs Supervisor) error {
+	if mine.Generation == theirs.Generation {
+		return nil
+	}
+	return &SkewError{Batch: batch, Mine: mine, Theirs: theirs}
+}
+
+// Older says that this program is the older of the two.
+func (e *SkewError) Older() bool { return e.Mine.Generation < e.Theirs.Generation }
+
+// Is makes errors.Is(err, ErrRefused) true.
+func (e *SkewError) Is(target error) bool { return target == ErrRefused }
+
+func (e *SkewError) Error() string {
+	does, older := "is led", "which is the newer"
+	if e.InFlight {
+		does = "is worked on"
+	}
+	if e.Older() {
+		older = "which is the older"
+	}
+	return fmt.Sprintf("batch %q %s by %s; this is %s, %s", e.Batch, does, rulesOf(e.Theirs), rulesOf(e.Mine), older)
+}
+
+func rulesOf(s Supervisor) string {
+	text := fmt.Sprintf("generation %d", s.Generation)
+	if s.Version != "" {
+		text = fmt.Sprintf("reelpass %s (%s)", s.Version, text)
+	}
+	if s.Name != "" {
+		text += " of " + s.Name
+	}
+	return text
 }
 
 // Lease is a worker's time-limited claim on a job. Fence grows with each claim; a write under an old one changes nothing.

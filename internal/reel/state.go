@@ -45,8 +45,8 @@ func (s State) Final() bool {
 // Next is the life of a job: the states that may follow this one, and no other may.
 func (s State) Next() []State {
 	switch s {
-	case Pending:
-		return []State{Running, SetAside, Cancelled}
+	case Pending: // InDoubt: of a ledger that was restored from an old copy; so with Failed
+		return []State{Running, SetAside, Cancelled, InDoubt}
 	case Running: // InDoubt: a worker that shared without asking
 		return []State{Publishing, Failed, SetAside, Exhausted, InDoubt}
 	case Publishing:
@@ -54,7 +54,7 @@ func (s State) Next() []State {
 	case InDoubt:
 		return []State{Succeeded, Failed, SetAside, Exhausted}
 	case Failed:
-		return []State{Running, SetAside, OutOfPasses, Cancelled}
+		return []State{Running, SetAside, OutOfPasses, Cancelled, InDoubt}
 	case SetAside, Exhausted:
 		return []State{Pending, Cancelled}
 	case OutOfPasses:

@@ -37,6 +37,9 @@ func (r *Runner) takeLead(ctx context.Context) (term int64, err error) {
 		return 0, err
 	}
 	if l.Leader.ID != "" && !r.gone(l.Leader.Process) && r.Clock().Before(l.Until) {
+		if err := reel.Skew(r.Batch, r.Supervisor, l.Leader); err != nil {
+			return 0, err
+		}
 		return 0, &TakenError{Batch: r.Batch, Leader: l.Leader, Until: l.Until}
 	}
 	round, events, err := r.Passes.Lead(ctx, reel.Bid{

@@ -243,6 +243,11 @@ func (r *Runner) Lend(ctx context.Context, done func(context.Context) (bool, err
 	if err := r.Leases.Enlist(r.Supervisor); err != nil {
 		return fmt.Errorf("enlist: %w", err)
 	}
+	if l, err := r.Passes.Leader(ctx, r.Batch); err == nil && l.Leader.ID != "" { // else a claim will tell
+		if err := reel.Skew(r.Batch, r.Supervisor, l.Leader); err != nil {
+			return err
+		}
+	}
 	if err := newSweeper(r).buryOwn(ctx); err != nil && ctx.Err() == nil { // it is tried again by the next one
 		r.notice("what this machine left in doubt could not be told: %v", err)
 	}

@@ -68,7 +68,7 @@ func (r *Runner) slot(hard context.Context, id int) {
 
 // patient waits a second for a shared ledger that does not answer, for no longer than leases live. Nothing was claimed.
 func (r *Runner) patient(silent *time.Time, err error) bool {
-	if !r.Shared || errors.Is(err, reel.ErrBroken) {
+	if !r.Shared || errors.Is(err, reel.ErrBroken) || errors.Is(err, reel.ErrRefused) {
 		return false
 	}
 	if silent.IsZero() {

@@ -18,13 +18,12 @@ import (
 type room struct {
 	*testing.T
 	Fixture
-	ctx     context.Context
-	time    atomic.Int64 // milliseconds
-	terms   map[string]int64
-	initial map[string]map[reel.JobID]reel.State // of imported jobs; pending where not named
-	limits  reel.Limits
-	look    bool
-	big     bool // too many jobs to look at each at the end
+	ctx    context.Context
+	time   atomic.Int64 // milliseconds
+	terms  map[string]int64
+	limits reel.Limits
+	look   bool
+	big    bool // too many jobs to look at each at the end
 }
 
 const batch = "b" // the batch of most cases
@@ -37,7 +36,7 @@ func sup(n int) reel.Supervisor {
 }
 
 func newRoom(t *testing.T, make Factory) *room {
-	r := &room{T: t, ctx: t.Context(), terms: map[string]int64{}, initial: map[string]map[reel.JobID]reel.State{}, limits: reel.DefaultLimits()}
+	r := &room{T: t, ctx: t.Context(), terms: map[string]int64{}, limits: reel.DefaultLimits()}
 	r.time.Store(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixMilli())
 	r.Fixture = make(t, r.now)
 	for n := range 3 {
@@ -104,16 +103,6 @@ func (r *room) load(batch string, rows ...reel.Post) (ledger.ImportReport, error
 			}
 		}
 	})
-	if err == nil {
-		for _, p := range rows {
-			if p.Past != nil {
-				if r.initial[batch] == nil {
-					r.initial[batch] = map[reel.JobID]reel.State{}
-				}
-				r.initial[batch][p.ID] = p.Past.State
-			}
-		}
-	}
 	return rep, err
 }
 

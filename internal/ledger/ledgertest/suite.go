@@ -67,6 +67,16 @@ type Importing interface {
 	Import(ctx context.Context, batch string, posts iter.Seq2[reel.Post, error]) (ledger.ImportReport, error)
 }
 
+// Restoring is what an old copy of a store needs.
+type Restoring interface {
+	Restored(ctx context.Context, by string) (int, error)
+}
+
+// Checking is what holding a store beside itself needs of it.
+type Checking interface {
+	Verify(ctx context.Context, found func(ledger.Finding), progress func(done, of int)) (ledger.Extent, error)
+}
+
 // Store is a ledger as the whole program uses it.
 type Store interface {
 	Slots
@@ -76,6 +86,8 @@ type Store interface {
 	Accounts
 	Reading
 	Importing
+	Checking
+	Restoring
 	Close() error
 }
 
@@ -101,7 +113,7 @@ type testCase struct {
 // TestStore runs every case against stores that make gives.
 func TestStore(t *testing.T, make Factory) {
 	for _, c := range slices.Concat(importCases(), claimCases(), intentCases(), togetherCases(), recordCases(), lookCases(), leaseCases(),
-		passCases(), roundCases(), holdCases(), steerCases(), readCases()) {
+		passCases(), roundCases(), skewCases(), restoreCases(), holdCases(), steerCases(), readCases()) {
 		t.Run(c.promise, func(t *testing.T) {
 			r := newRoom(t, make)
 			c.try(r)

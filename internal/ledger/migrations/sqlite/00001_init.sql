@@ -1,12 +1,15 @@
 -- Times are integer milliseconds since 1970, UTC. States are words, so that plain SQL reports read well.
 -- +goose Up
 CREATE TABLE supervisor (
-  id      INTEGER PRIMARY KEY AUTOINCREMENT,
-  uid     TEXT    NOT NULL UNIQUE,
-  name    TEXT    NOT NULL,
-  host    TEXT    NOT NULL,
-  pid     INTEGER NOT NULL,
-  started INTEGER NOT NULL
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  uid        TEXT    NOT NULL UNIQUE,
+  name       TEXT    NOT NULL,
+  host       TEXT    NOT NULL,
+  pid        INTEGER NOT NULL,
+  started    INTEGER NOT NULL,
+  generation INTEGER NOT NULL DEFAULT 0, -- of the rules that it follows
+  version    TEXT    NOT NULL DEFAULT '',
+  rehearsal  INTEGER NOT NULL DEFAULT 0 -- its posts are none
 );
 
 CREATE TABLE batch (
@@ -24,7 +27,8 @@ CREATE TABLE batch (
   waiting_until INTEGER,                      -- between two passes
   leader        INTEGER REFERENCES supervisor(id),
   leader_term   INTEGER NOT NULL DEFAULT 0,
-  leader_until  INTEGER NOT NULL DEFAULT 0
+  leader_until  INTEGER NOT NULL DEFAULT 0,
+  generation    INTEGER NOT NULL DEFAULT 0    -- of the rules by which its leader shares it, 0 before the first
 );
 
 CREATE TABLE account (
