@@ -77,6 +77,23 @@ func TestCacheKeepsItsBound(t *testing.T) {
 	r.lacks(address(5), "fetch:storage")
 }
 
+// A video that a second address brings again stays the one that is in use.
+func TestSecondAddressOfAVideoInUse(t *testing.T) {
+	o := newOrigin(t, 1000)
+	r := newRoom(t, o)
+	r.cfg.Size = 2000
+	r.restart()
+	used := r.fetch(o.URL+"/a.mp4", o.video)
+	r.fetch(o.URL+"/b.mp4", o.video).Release()
+	video := o.video
+	for range 3 {
+		o.change(random(1000), "")
+		r.fetch(o.URL+"/"+sumOf(o.video)+".mp4", o.video).Release()
+	}
+	r.holds(used, video)
+	used.Release()
+}
+
 func TestVideoOfUnknownLength(t *testing.T) {
 	o, video := numbered(t, 300_000)
 	r := newRoom(t, o)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,23 @@ func TestChangedVideoIsFetchedAgain(t *testing.T) {
 	r.fetch(o.URL+"/v.mp4", o.video).Release()
 	r.holds(old, before) // whoever began with the old one goes on with it
 	old.Release()
+}
+
+// An origin that names no version can only be asked for the whole: that is done rarely.
+func TestOriginWithoutVersions(t *testing.T) {
+	o := newOrigin(t, 1000)
+	o.tag = ""
+	r := newRoom(t, o)
+	r.fetch(o.URL+"/v.mp4", o.video).Release()
+	before := o.video
+	o.change(random(1000), "")
+	r.now = r.now.Add(59 * time.Minute)
+	r.fetch(o.URL+"/v.mp4", before).Release()
+	r.now = r.now.Add(2 * time.Minute)
+	r.fetch(o.URL+"/v.mp4", o.video).Release()
+	if n := len(o.requests()); n != 2 {
+		t.Errorf("%d requests", n)
+	}
 }
 
 func TestSameBytesAreOneVideo(t *testing.T) {
@@ -416,4 +434,30 @@ func TestFileAddresses(t *testing.T) {
 		t.Error("a folder was made, for nothing")
 	}
 	r.lacks("ftp://u:hunter2@h/v.mp4", "fetch:address")
+}
+
+// However long a video is, it goes to disk in pieces.
+func TestMemoryDoesNotGrowWithTheVideo(t *testing.T) {
+	const pieces, size = 64, 512 << 10
+	piece := random(size)
+	o := newOrigin(t, 0)
+	o.play(func(w http.ResponseWriter, _ *http.Request, _ []byte, _ string) {
+		for range pieces {
+			_, _ = w.Write(piece)
+		}
+	})
+	r := newRoom(t, o)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got, e := r.c.Fetch(t.Context(), o.URL+"/v.mp4")
+	runtime.ReadMemStats(&after)
+	if e != nil {
+		t.Fatal(*e)
+	}
+	if st, err := os.Stat(got.Path); err != nil || st.Size() != pieces*size {
+		t.Errorf("%v, %v", st, err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > pieces*size/4 {
+		t.Errorf("%d bytes were allocated for a video of %d", used, pieces*size)
+	}
 }
