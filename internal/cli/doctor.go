@@ -74,7 +74,7 @@ func (a *app) examine(c *cobra.Command, f *flagSet) []finding {
 	}
 	all := []finding{{Check: "settings", OK: true, Text: "publisher " + dash(s.Publisher) + ", ledger " + ledger.Shown(s.DB)}}
 	all = append(all, a.examineLedger(c.Context(), s)...)
-	return append(all, examineDisk(s), examineLogs(s), a.examineRules(s), a.examinePublisher(s))
+	return append(all, examineDisk(s), examineLogs(s), a.examineMedia(s), a.examineRules(s), a.examinePublisher(s))
 }
 
 func bad(check string, err error) finding {
@@ -154,6 +154,13 @@ func examineLogs(s config.Settings) finding {
 		return bad("logs", err)
 	}
 	return finding{Check: "logs", OK: true, Text: s.LogDir + " can be written"}
+}
+
+func (a *app) examineMedia(s config.Settings) finding {
+	if err := a.media(s).Check(); err != nil {
+		return finding{Check: "media", Text: err.Error(), Hint: "name a folder that may be written with media_cache in reelpass.yaml or --media-cache"}
+	}
+	return finding{Check: "media", OK: true, Text: fmt.Sprintf("videos from addresses are kept in %s, at most %s", s.MediaCache, s.MediaCacheSize)}
 }
 
 func (a *app) examineRules(s config.Settings) finding {

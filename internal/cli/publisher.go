@@ -14,6 +14,7 @@ import (
 
 	"reelpass/internal/command"
 	"reelpass/internal/config"
+	"reelpass/internal/media"
 	"reelpass/internal/rehearsal"
 	"reelpass/internal/runner"
 	"reelpass/internal/worker"
@@ -22,6 +23,7 @@ import (
 var (
 	_ runner.Worker    = (*worker.Client)(nil)
 	_ runner.Worker    = (*command.Worker)(nil)
+	_ runner.Media     = (*media.Cache)(nil)
 	_ worker.Publisher = (*rehearsal.Publisher)(nil)
 )
 
@@ -31,6 +33,7 @@ type publisher struct {
 	look   bool // it can look up in-doubt jobs
 	// immediate: executing a job is itself the irreversible step
 	immediate bool
+	media     runner.Media // nil: it has no use for the videos themselves
 }
 
 // publisher checks the chosen publisher before anything is begun, and says how its workers are made.
@@ -52,6 +55,7 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 			worker:    func(id int) runner.Worker { return make(id) },
 			look:      make(1).CanFind(),
 			immediate: s.Command.Protocol == config.ProtocolExit,
+			media:     a.media(s),
 		}, nil
 	case config.PublisherRehearsal:
 		argv, err := a.rehearsalArgv(s)
@@ -74,6 +78,11 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 		}
 	}
 	return publisher{}, usage("publisher %s is not in this build", s.Publisher)
+}
+
+// media is where videos from an address are kept. One fetch may take as long as a job.
+func (a *app) media(s config.Settings) *media.Cache {
+	return media.New(media.Config{Dir: s.MediaCache, Size: s.MediaCacheSize.Bytes(), Timeout: s.JobTimeout.Std(), Clock: a.now})
 }
 
 // withoutLedger takes the ledger's address and password from a worker's environment: it has no use for them.

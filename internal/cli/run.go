@@ -36,6 +36,8 @@ func runFlags(c *cobra.Command, batch string) *flagSet {
 	f.text("batch", "the batch's `NAME` (default: "+batch+")", func(s *config.Settings) *string { return &s.Batch })
 	f.text("rules", "a `FILE` of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
 	f.duration("job-timeout", d.JobTimeout, "a worker without progress for so long is killed", func(s *config.Settings) *config.Duration { return &s.JobTimeout })
+	f.text("media-cache", "the `FOLDER` of videos that were fetched from an address (default "+d.MediaCache+")", func(s *config.Settings) *string { return &s.MediaCache })
+	f.size("media-cache-size", d.MediaCacheSize, "what that folder may hold", func(s *config.Settings) *config.Size { return &s.MediaCacheSize })
 	f.is("allow-repost", "publish a video again on an account that has it already", true, func(s *config.Settings) *bool { return &s.AllowRepost })
 	return f
 }
@@ -65,8 +67,9 @@ latest batch is resumed. Whatever happens, the next run continues where this
 one was cut.
 
 POSTS.csv is a UTF-8 file with a header line: account,video_path,caption, and
-where wanted job_id and publish_at. Who publishes is chosen in reelpass.yaml
-('reelpass help settings') or with --publisher.
+where wanted job_id and publish_at. video_path is a file or an address
+(https://, s3://, gs://, file://) that is fetched. Who publishes is chosen in
+reelpass.yaml ('reelpass help settings') or with --publisher.
 
 Retry behaviour:
   - Default: 5 passes, 5 attempts per job, 30 s between two passes
@@ -271,7 +274,7 @@ func (w *workshop) runner(store *ledger.Store, s config.Settings, batch string, 
 			Batch: batch, Supervisor: w.sup, Limits: s.Limits(), Workers: s.Workers, PerWorker: s.Slots, AllowRepost: s.AllowRepost, Look: w.pub.look,
 			Immediate: w.pub.immediate, Shared: ledger.IsServer(s.DB), Listen: store.Listen,
 		},
-		Slots: store, Leases: store, Passes: store, Processes: processes{}, NewWorker: w.pub.worker, Judge: w.judge, Clock: w.a.now,
+		Slots: store, Leases: store, Passes: store, Processes: processes{}, Media: w.pub.media, NewWorker: w.pub.worker, Judge: w.judge, Clock: w.a.now,
 		Watch: func(e reel.Event) { w.logs.see(e); see(e) },
 	}
 }

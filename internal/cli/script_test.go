@@ -83,6 +83,7 @@ func scripts(t *testing.T, ledger func(*testscript.Env) error) testscript.Params
 			"hears":  hears,
 			"signal": signalled,
 			"ends":   ends,
+			"origin": origin,
 		},
 	}
 }

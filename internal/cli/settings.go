@@ -73,6 +73,12 @@ func (f *flagSet) duration(name string, def config.Duration, help string, at fun
 	f.given(name, func(s *config.Settings) error { *at(s) = v; return nil })
 }
 
+func (f *flagSet) size(name string, def config.Size, help string, at func(*config.Settings) *config.Size) {
+	v := def
+	f.c.Flags().Var(&v, name, help)
+	f.given(name, func(s *config.Settings) error { *at(s) = v; return nil })
+}
+
 func (f *flagSet) list(name, short, help string, at func(*config.Settings) *[]string) {
 	v := f.c.Flags().StringSliceP(name, short, nil, help)
 	f.given(name, func(s *config.Settings) error { *at(s) = *v; return nil })

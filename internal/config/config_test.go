@@ -51,6 +51,8 @@ db: other.db
 rules: rules.yaml
 log_dir: logs
 job_timeout: 90
+media_cache: /var/cache/reels
+media_cache_size: 1.5 GB
 command:
   run: [python3, post_one.py, "5"]
   protocol: jsonl
@@ -71,7 +73,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		UnknownRetryLimit: 0, MaxAttemptsPerJob: 9, RetryUnknown: false, AccountHold: false, AllowRepost: true,
 		Accounts: []string{"acc1", "0123", "a b"}, StateFile: "old/scheduler_state.json", Batch: "2026-11",
 		Publisher: "command", DB: "other.db", Rules: "rules.yaml", LogDir: "logs",
-		JobTimeout: config.Duration(90 * time.Second),
+		JobTimeout: config.Duration(90 * time.Second), MediaCache: "/var/cache/reels", MediaCacheSize: 1_500_000_000,
 		Command: config.Command{
 			Run: []string{"python3", "post_one.py", "5"}, Protocol: "jsonl",
 			Timeout: config.Duration(250 * time.Millisecond), Find: []string{"python3", "is_it_there.py"},
@@ -148,6 +150,8 @@ func TestRefusals(t *testing.T) {
 		{file: "account_hold: 1\n", want: `reelpass.yaml:1:15: account_hold: want true or false, not a number`},
 		{file: "retry_delay: soon\n", want: `reelpass.yaml:1:14: retry_delay: want seconds or a duration like 1m30s, not "soon"`},
 		{file: "retry_delay: .inf\n", want: `reelpass.yaml:1:14: retry_delay: want a duration, not a number`},
+		{file: "media_cache_size: much\n", want: `reelpass.yaml:1:19: media_cache_size: want a size like 10GB, not "much"`},
+		{file: "media_cache_size: 1.5\n", want: `reelpass.yaml:1:19: media_cache_size: want a size, not a fraction`},
 		{file: "db: [postgres://u:hunter2@h/d]\n", want: `reelpass.yaml:1:5: db: want text, not a list`},
 		{file: "db: true\n", want: `reelpass.yaml:1:5: db: want text, not true or false`},
 		{file: "accounts: a,b\n", want: `reelpass.yaml:1:11: accounts: want a list like [a, b], not text`},
@@ -201,6 +205,8 @@ func TestValidate(t *testing.T) {
 		{func(s *config.Settings) { s.JobTimeout = 0 }, "job_timeout must be more than nothing, not 0s"},
 		{func(s *config.Settings) { s.DB = "" }, "db must not be empty"},
 		{func(s *config.Settings) { s.LogDir = "" }, "log_dir must not be empty"},
+		{func(s *config.Settings) { s.MediaCache = "" }, "media_cache must not be empty"},
+		{func(s *config.Settings) { s.MediaCacheSize = 0 }, "media_cache_size must be more than nothing, not 0"},
 		{func(s *config.Settings) { s.Accounts = []string{"a", " "} }, "accounts must not hold an empty name"},
 		{func(s *config.Settings) { s.Publisher = "robot" }, `unknown publisher "robot": want command or rehearsal`},
 		{func(s *config.Settings) { s.Publisher = "phone" }, "publisher phone is not in this build"},
@@ -283,7 +289,7 @@ func fieldsOf(typ reflect.Type, prefix string) []string {
 // Each key sets its own field and no other, from the file and from the environment alike.
 func TestEachKeySetsOneField(t *testing.T) {
 	samples := map[string]string{
-		"text": "other", "whole number": "7", "duration": "7s", "list": "x,y",
+		"text": "other", "whole number": "7", "duration": "7s", "size": "7MB", "list": "x,y",
 	}
 	for _, k := range config.Keys() {
 		value := samples[k.Kind]

@@ -10,7 +10,7 @@ import (
 type Key struct {
 	Name    string // in reelpass.yaml; a dot stands for a section
 	Env     string // the environment variable that sets the same
-	Kind    string // text, whole number, true or false, duration, list
+	Kind    string // text, whole number, true or false, duration, size, list
 	Default string // as it would be written; empty where nothing is set
 	Help    string
 }
@@ -52,6 +52,8 @@ func entries(s *Settings) []entry {
 		{"rules", &s.Rules, "a file of rules that extends or replaces the built-in ones"},
 		{"log_dir", &s.LogDir, "where the workers' logs go"},
 		{"job_timeout", &s.JobTimeout, "a worker without progress for this long is killed"},
+		{"media_cache", &s.MediaCache, "the folder of fetched videos; supervisors of one machine may share it"},
+		{"media_cache_size", &s.MediaCacheSize, "what the folder of fetched videos may hold; unused ones are removed, the longest unused first"},
 		{"command.run", &s.Command.Run, "the program that publishes one job, with its arguments"},
 		{"command.protocol", &s.Command.Protocol, "exit (one program run a job) or jsonl (JSON lines)"},
 		{"command.timeout", &s.Command.Timeout, "a program that runs for longer is killed; 0 means job_timeout"},
@@ -83,6 +85,7 @@ const (
 	kindWhole    = "whole number"
 	kindBool     = "true or false"
 	kindDuration = "duration"
+	kindSize     = "size"
 	kindList     = "list"
 )
 
@@ -94,6 +97,8 @@ func kindOf(at any) string {
 		return kindBool
 	case *Duration:
 		return kindDuration
+	case *Size:
+		return kindSize
 	case *[]string:
 		return kindList
 	}
@@ -112,6 +117,8 @@ func show(at any) string {
 	case *bool:
 		return strconv.FormatBool(*p)
 	case *Duration:
+		return p.String()
+	case *Size:
 		return p.String()
 	case *[]string:
 		return strings.Join(*p, ",")
@@ -146,6 +153,8 @@ func set(at any, text string) error {
 			return fmt.Errorf("want true or false, not %q", text)
 		}
 	case *Duration:
+		return p.Set(text)
+	case *Size:
 		return p.Set(text)
 	case *[]string:
 		*p = nil

@@ -169,7 +169,7 @@ func (r reader) list(name string, node ast.Node, into *[]string) error {
 func scalar(node ast.Node, kind string) (string, bool) {
 	switch n := node.(type) {
 	case *ast.StringNode:
-		return n.Value, kind == kindText || kind == kindDuration
+		return n.Value, kind == kindText || kind == kindDuration || kind == kindSize
 	case *ast.LiteralNode:
 		return n.Value.Value, kind == kindText
 	case *ast.IntegerNode:
@@ -207,7 +207,7 @@ func nodeKind(node ast.Node) string {
 
 func article(kind string) string {
 	switch kind {
-	case kindWhole, kindDuration, kindList:
+	case kindWhole, kindDuration, kindSize, kindList:
 		return "a " + kind
 	}
 	return kind

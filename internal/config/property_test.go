@@ -89,3 +89,24 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestSizeRoundTrip(t *testing.T) {
+	for text, want := range map[string]config.Size{"10GB": 10_000_000_000, "500 MiB": 500 << 20, "1000": 1000, " 2kb ": 2000} {
+		var got config.Size
+		if err := got.Set(text); err != nil || got != want {
+			t.Errorf("%q is read %d, %v", text, got, err)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		n, got := config.Size(rapid.Int64Range(0, 1<<53).Draw(t, "bytes")), config.Size(0)
+		if err := got.Set(n.String()); err != nil || got != n {
+			t.Fatalf("%d is written %s and read %d, %v", n, n, got, err)
+		}
+	})
+	var s config.Size
+	for _, text := range []string{"", "-1", "many", "1XB", "20EB"} {
+		if err := s.Set(text); err == nil {
+			t.Errorf("%q is read %d", text, s)
+		}
+	}
+}

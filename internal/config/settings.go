@@ -44,6 +44,8 @@ type Settings struct {
 	Rules             string
 	LogDir            string
 	JobTimeout        Duration
+	MediaCache        string
+	MediaCacheSize    Size
 	Command           Command
 	Rehearsal         Rehearsal
 }
@@ -80,6 +82,8 @@ func Default() Settings {
 		DB:                ".reelpass/ledger.db",
 		LogDir:            ".reelpass/logs",
 		JobTimeout:        Duration(10 * time.Minute),
+		MediaCache:        ".reelpass/media",
+		MediaCacheSize:    10_000_000_000,
 		Command:           Command{Protocol: ProtocolExit},
 	}
 }
@@ -113,6 +117,10 @@ func (s Settings) Validate() error {
 		return errors.New("db must not be empty")
 	case s.LogDir == "":
 		return errors.New("log_dir must not be empty")
+	case s.MediaCache == "":
+		return errors.New("media_cache must not be empty")
+	case s.MediaCacheSize < 1:
+		return fmt.Errorf("media_cache_size must be more than nothing, not %s", s.MediaCacheSize)
 	case slices.ContainsFunc(s.Accounts, func(a string) bool { return strings.TrimSpace(a) == "" }):
 		return errors.New("accounts must not hold an empty name")
 	}

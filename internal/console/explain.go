@@ -50,7 +50,7 @@ func (p page) what(b *strings.Builder, r reel.Record) {
 	}
 	row("Batch:", r.Batch)
 	row("Account:", r.Account)
-	row("Video:", r.VideoPath)
+	row("Video:", reel.ShownVideo(r.VideoPath))
 	row("Caption:", r.Caption)
 	if !r.PublishAt.IsZero() {
 		row("Not before:", p.moment(r.PublishAt))

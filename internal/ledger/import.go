@@ -93,7 +93,7 @@ type ConflictError struct {
 }
 
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("line %d: job_id %q is already taken by a job with %s %q, this row has %q", e.Line, e.ID, e.Column, e.Have, e.Row)
+	return fmt.Sprintf("line %d: job_id %q is already taken by a job with %s %q, this row has %q", e.Line, e.ID, e.Column, reel.ShownVideo(e.Have), reel.ShownVideo(e.Row))
 }
 
 type importer struct {

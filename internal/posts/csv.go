@@ -88,6 +88,11 @@ func checkJob(p *reel.Post) *RowError {
 	if problem := checkName(p.VideoPath, maxPath); problem != "" {
 		return bad("video_path", problem)
 	}
+	if reel.IsAddress(p.VideoPath) {
+		if _, err := reel.ParseAddress(p.VideoPath); err != nil {
+			return bad("video_path", err.Error())
+		}
+	}
 	if len(p.Caption) > maxCaption {
 		return bad("caption", fmt.Sprintf("has %d bytes, at most %d are taken", len(p.Caption), maxCaption))
 	}

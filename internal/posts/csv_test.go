@@ -108,6 +108,12 @@ func TestReadCSVBad(t *testing.T) {
 		}, 0},
 		{"cells without end", header + "\"\n\"" + strings.Repeat(",", 1<<17) + "\n", []string{"line 3: a row has more than 65536 cells"}, 0},
 		{"header again", header + "a,/v,x\n" + header + "a,/w,x\n", []string{"line 3: the header is here a second time"}, 2},
+		{"addresses", header + "a,http://h/v.mp4,x\na,https://u:hunter2/x@h/v,x\na,s3://b,x\na,https://h/v.mp4?***,x\na,gs://b/v.mp4,x\n", []string{
+			"line 2: video_path: cannot be fetched: http:// is not one of https, s3, gs and file",
+			"line 3: video_path: is not a well-formed address",
+			"line 4: video_path: names no object after its bucket",
+			"line 5: video_path: has *** where a secret was masked: take the address from where it was first written",
+		}, 1},
 		{"publish_at", "account,video_path,caption,publish_at\na,/v,x,tomorrow\na,/v,x,2026-02-30 10:00\n", []string{
 			`line 2: publish_at: "tomorrow" is neither RFC 3339 nor 2006-01-02 15:04[:05]`,
 			`line 3: publish_at: "2026-02-30 10:00" is neither RFC 3339 nor 2006-01-02 15:04[:05]`,
@@ -223,6 +229,9 @@ func TestDeriveID(t *testing.T) {
 	// Ids in ledgers are for ever: this one must never change.
 	if got := posts.DeriveID("acc1", "/v/clip01.mp4"); got != "acc1-clip01-2cbf7fca" {
 		t.Errorf("the id of an old job has changed to %s", got)
+	}
+	if got := posts.DeriveID("a", "https://h/clip?X-Amz-Credential=AKIA/2026/s3&X-Amz-Signature=hunter2"); !strings.HasPrefix(string(got), "a-clip-") || len(got) != len("a-clip-12345678") {
+		t.Errorf("got %s", got)
 	}
 	if posts.DeriveID("a", "b/c.mp4") == posts.DeriveID("a", "d/c.mp4") {
 		t.Error("two videos of one account have the same id")

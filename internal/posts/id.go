@@ -33,8 +33,13 @@ func DeriveID(account, videoPath string) reel.JobID {
 	return reel.JobID(b)
 }
 
-// stem is a path's last part without its extension. Both slashes part, for files that come from Windows.
+// stem is a path's last part without its extension. Both slashes part, for files that come from Windows. An address's query
+// may hold a secret, and is left out.
 func stem(path string) string {
+	if reel.IsAddress(path) {
+		path, _, _ = strings.Cut(path, "?")
+		path, _, _ = strings.Cut(path, "#")
+	}
 	path = path[strings.LastIndexAny(path, `/\`)+1:]
 	if dot := strings.LastIndexByte(path, '.'); dot > 0 {
 		path = path[:dot]

@@ -85,7 +85,7 @@ func progressCells(r reel.Record, loc *time.Location) []string {
 		pass = strconv.Itoa(r.Pass)
 	}
 	return []string{
-		cleanText(string(r.ID)), cleanText(r.Account), cleanText(r.VideoPath), cleanText(r.Caption), status,
+		cleanText(string(r.ID)), cleanText(r.Account), cleanText(reel.ShownVideo(r.VideoPath)), cleanText(r.Caption), status,
 		worker, formatLocal(r.ClaimedAt, loc), formatLocal(r.CompletedAt, loc), cut(cleanText(failure.text), maxError),
 		strconv.Itoa(r.Tally.Attempts), strconv.Itoa(limit), "", failure.kind, failure.category, pass,
 	}

@@ -82,6 +82,7 @@ type jobRow struct {
 
 func newJobRow(r reel.Record) jobRow {
 	row := jobRow{Record: r, Word: stateWord(r.State), Sign: stateSign(r.State), Next: next(r)}
+	row.VideoPath = reel.ShownVideo(r.VideoPath)
 	if strings.HasPrefix(r.Receipt.URL, "https://") || strings.HasPrefix(r.Receipt.URL, "http://") {
 		row.Link = r.Receipt.URL
 	}

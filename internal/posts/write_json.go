@@ -42,7 +42,7 @@ type receiptLine struct {
 // is none; other empty values are "" or 0. Times are RFC 3339 in UTC. A success has no error, category, type or rule.
 func JSONLine(r reel.Record) ([]byte, error) {
 	line := jobLine{
-		ID: r.ID, Account: r.Account, VideoPath: r.VideoPath, Caption: r.Caption, State: r.State, Reason: r.Reason,
+		ID: r.ID, Account: r.Account, VideoPath: reel.ShownVideo(r.VideoPath), Caption: r.Caption, State: r.State, Reason: r.Reason,
 		Attempts: r.Tally.Attempts, Failures: reel.Failures{
 			Account: r.Tally.Account, Content: r.Tally.Content,
 			Infrastructure: r.Tally.Infrastructure, Unknown: r.Tally.Unknown,

@@ -252,3 +252,22 @@ func TestProgressRoundTrip(t *testing.T) {
 		}
 	})
 }
+
+// A signed address is a secret: no file that people pass around holds its query.
+func TestWritersMaskAddresses(t *testing.T) {
+	r := reel.Record{Job: reel.Job{ID: "v", Account: "a", VideoPath: "https://u:hunter2@h.example/v.mp4?sig=hunter2"}, State: reel.Pending}
+	var out strings.Builder
+	for name, write := range map[string]func() error{
+		"csv":  func() error { return posts.WriteProgressCSV(&out, each([]reel.Record{r}), time.UTC) },
+		"json": func() error { return posts.WriteJSON(&out, each([]reel.Record{r})) },
+		"html": func() error { return posts.WriteHTML(&out, reel.Status{}, each([]reel.Record{r}), time.UTC) },
+	} {
+		out.Reset()
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); strings.Contains(got, "hunter2") || !strings.Contains(got, "https://***@h.example/v.mp4?***") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}

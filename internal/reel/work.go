@@ -30,3 +30,10 @@ type Desk struct {
 	// Started tells which process executes the assignment, unless it ends within a moment.
 	Started func(Process)
 }
+
+// Copy is a video that was fetched from an address: a file of this machine that stays as it is until it is released.
+type Copy struct {
+	Path    string
+	SHA256  string // of its bytes, in hex
+	Release func()
+}

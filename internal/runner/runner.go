@@ -77,6 +77,12 @@ type Processes interface {
 	KillOrphans(ctx context.Context, supervisor string, worker reel.Process) error
 }
 
+// Media brings videos that are named by an address to this machine.
+type Media interface {
+	// Fetch returns when the video is a file here; the evidence says why it is not. When ctx ends so does the fetch.
+	Fetch(ctx context.Context, address string) (reel.Copy, *reel.Evidence)
+}
+
 // Config of a runner.
 type Config struct {
 	Batch       string
@@ -104,6 +110,7 @@ type Runner struct {
 	Leases    Leases
 	Passes    Passes
 	Processes Processes
+	Media     Media // nil: the publisher is handed addresses as they are shown
 	NewWorker func(id int) Worker
 	Judge     func(reel.Evidence) reel.Verdict
 	Watch     func(reel.Event) // told of everything; called from many goroutines

@@ -89,7 +89,12 @@ func (r *Runner) claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, 
 func (r *Runner) claimant(id int, w Worker, done *reel.Ended) reel.Claimant {
 	c := reel.Claimant{Batch: r.Batch, Supervisor: r.Supervisor.ID, Worker: id, Process: w.Process(), Done: done, AllowRepost: r.AllowRepost}
 	if r.Immediate {
-		c.Recognise = func(j reel.Job) (reel.Fingerprint, bool) { return r.state.videos.known(j.VideoPath) }
+		c.Recognise = func(j reel.Job) (reel.Fingerprint, bool) {
+			if r.Media != nil && reel.IsAddress(j.VideoPath) {
+				return reel.Fingerprint{}, false // it is fetched before the share, which may fail
+			}
+			return r.state.videos.known(j.VideoPath)
+		}
 	}
 	return c
 }
@@ -170,9 +175,10 @@ func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim, asked tim
 	return nil
 }
 
+// assignment is a job as its publisher sees it. Of an address it does not see the secrets; it is handed the fetched file.
 func assignment(c reel.Claim) reel.Assignment {
 	return reel.Assignment{
-		JobID: c.Job.ID, Account: c.Job.Account, VideoPath: c.Job.VideoPath, Caption: c.Job.Caption,
+		JobID: c.Job.ID, Account: c.Job.Account, VideoPath: reel.ShownVideo(c.Job.VideoPath), Caption: c.Job.Caption,
 		Attempt: c.Attempt, Pass: c.Pass, WorkerID: c.Worker,
 	}
 }
@@ -181,25 +187,24 @@ func assignment(c reel.Claim) reel.Assignment {
 func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim, asked time.Time) *reel.Ended {
 	started := r.Clock()
 	duplicate := false // refused at the intent, and set aside with it
+	a, here, lacking := r.video(ctx, c)
+	defer here.Release()
 	desk := reel.Desk{
 		Share: func(ctx context.Context) bool {
-			err := r.intent(ctx, c, asked)
+			err := r.intent(ctx, c, asked, here)
 			duplicate = errors.Is(err, reel.ErrDuplicate)
 			if err != nil && !duplicate {
 				r.notice("job %s: no go for the share: %v", c.Job.ID, err)
 			}
 			return err == nil
 		},
-		Step: func(name string) {
-			r.tell(reel.Event{
-				At: r.Clock().UTC(), Kind: reel.EventStep, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID,
-				Account: c.Job.Account, Attempt: c.Attempt, Worker: c.Worker, Text: name,
-			})
-		},
+		Step:    func(name string) { r.step(c, name) },
 		Started: func(p reel.Process) { r.Slots.Started(c.Lease, p) },
 	}
-	rep := w.Publish(ctx, assignment(c), desk)
-	if duplicate {
+	var rep reel.Report
+	if lacking != nil {
+		rep.Evidence = *lacking
+	} else if rep = w.Publish(ctx, a, desk); duplicate {
 		return nil
 	}
 	if errors.Is(context.Cause(ctx), errLeaseLost) {
@@ -214,6 +219,13 @@ func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim, asked time
 		return &reel.Ended{Claim: c, Ending: reel.Ending{Attempt: attempt, Decision: plan.Posted()}}
 	}
 	return &reel.Ended{Claim: c, Ending: r.judge(c, attempt)}
+}
+
+func (r *Runner) step(c reel.Claim, name string) {
+	r.tell(reel.Event{
+		At: r.Clock().UTC(), Kind: reel.EventStep, Batch: c.Batch, Pass: c.Pass, Job: c.Job.ID,
+		Account: c.Job.Account, Attempt: c.Attempt, Worker: c.Worker, Text: name,
+	})
 }
 
 // judge turns evidence into a verdict and a decision.
@@ -231,10 +243,10 @@ func (r *Runner) judge(c reel.Claim, a reel.Attempt) reel.Ending {
 
 // intent asks the ledger for the go, unless the claim brought it along. The go is withheld when so much time has passed since
 // asking that the lease may be over: a stopped or suspended process must notice how long it was away.
-func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time) error {
+func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time, here reel.Copy) error {
 	asked := claimed
 	if !c.Intended {
-		fp, err := r.state.videos.of(c.Job.VideoPath)
+		fp, err := r.fingerprint(c, here)
 		switch {
 		case errors.Is(err, fs.ErrPermission):
 			r.notice("job %s: the video may not be read to recognise it again, its path stands for it: %v", c.Job.ID, err)

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -12,6 +13,31 @@ import (
 
 	"reelpass/internal/reel"
 )
+
+// video brings the video of a job to this machine where it is elsewhere. The lease is kept meanwhile like that of any job.
+func (r *Runner) video(ctx context.Context, c reel.Claim) (a reel.Assignment, here reel.Copy, lacking *reel.Evidence) {
+	a, here = assignment(c), reel.Copy{Release: func() {}}
+	if r.Media == nil || !reel.IsAddress(c.Job.VideoPath) {
+		return a, here, nil
+	}
+	r.step(c, "fetch")
+	fetched, lacking := r.Media.Fetch(ctx, c.Job.VideoPath)
+	if lacking == nil {
+		here, a.VideoPath = fetched, fetched.Path
+	}
+	return a, here, lacking
+}
+
+// fingerprint names a job's video. The same bytes have the same name, by whatever way they came.
+func (r *Runner) fingerprint(c reel.Claim, here reel.Copy) (reel.Fingerprint, error) {
+	if here.SHA256 != "" {
+		return reel.Fingerprint{Key: byBytes + here.SHA256, Path: reel.FingerprintOfPath(c.Job.VideoPath).Path}, nil
+	}
+	return r.state.videos.of(c.Job.VideoPath)
+}
+
+// byBytes begins the name of a video whose bytes were seen.
+const byBytes = "sha256:"
 
 // fingerprints recognises videos by their bytes. A video that goes to many accounts is read once.
 type fingerprints struct {
@@ -90,5 +116,5 @@ func hash(path string) (string, error) {
 	if _, err := io.Copy(h, file); err != nil {
 		return "", err
 	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+	return byBytes + hex.EncodeToString(h.Sum(nil)), nil
 }
