@@ -248,11 +248,11 @@ looked.`,
 
 // bring imports a file and tells its notices on stderr.
 func (a *app) bring(ctx context.Context, s config.Settings, path string, store *ledger.Store) (ledger.ImportReport, error) {
-	verdict, err := judge(s)
+	rules, err := judge(s)
 	if err != nil {
 		return ledger.ImportReport{}, err
 	}
-	return intake{path: path, settings: s, judge: verdict, now: a.now(), notice: func(text string) { fmt.Fprintln(a.err, path+": "+text) }}.into(ctx, store)
+	return intake{path: path, settings: s, judge: func(e reel.Evidence) reel.Verdict { return rules().Judge(e) }, now: a.now(), notice: func(text string) { fmt.Fprintln(a.err, path+": "+text) }}.into(ctx, store)
 }
 
 func sayImport(rep ledger.ImportReport) string {

@@ -149,9 +149,12 @@ func hintFor(err error) string {
 	var h hinted
 	var taken *runner.TakenError
 	var file *ledger.FileError
+	var outage *reel.OutageError
 	switch {
 	case errors.As(err, &h):
 		return h.hint
+	case errors.As(err, &outage):
+		return "what was not attempted stays as it is: mend the cause, then 'reelpass run' probes with one job and goes on (--breaker off: without)"
 	case errors.Is(err, reel.ErrNotFound):
 		return "'reelpass status --all' lists the batches, 'reelpass jobs' a batch's jobs, 'reelpass accounts' the held accounts"
 	case errors.As(err, &taken):

@@ -48,8 +48,10 @@ func (n *nullTime) Scan(v any) error {
 
 // Claim takes a job for a worker: first an in-doubt one that waits for a look, else the next job of the open pass whose
 // account is free. Accounts take turns, in the order in which they first appeared; an account's jobs go in file order.
-// Jobs of a held account are set aside on the way. reel.ErrNothingDue when there is nothing for now, reel.ErrPaused when the
-// batch is paused; what the claimant has done before is recorded all the same. Any other error, and nothing is.
+// Jobs of a held account are set aside on the way, or wait where its hold ends by itself. While the breaker is open nothing is
+// claimed but its canary. reel.ErrNothingDue when there is nothing for now, as a *reel.Waiting where it is known for how long;
+// reel.ErrPaused when the batch is paused; what the claimant has done before is recorded all the same. Any other error, and
+// nothing is.
 func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, events []reel.Event, err error) {
 	var nothing error
 	err = s.hot(func(t *tx) (err error) {
@@ -71,16 +73,38 @@ func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, e
 			nothing = reel.ErrPaused
 			return nil
 		}
-		if b.looks {
+		canary, waiting, err := t.gate(b)
+		if err != nil {
+			return err
+		}
+		if waiting != nil {
+			nothing = waiting
+			return nil
+		}
+		if b.looks && !canary { // the outage may be why a look cannot tell: it is the canary only where nothing else is due
 			claim, err = t.claimLook(b.id, owner, c)
 		}
 		if err == nil && claim.Key == 0 && b.open {
 			var more []reel.Event
-			claim, more, err = t.claimJob(b.id, b.pass, owner, c, s.next(b.id))
+			claim, more, err = t.claimJob(b, owner, c, s.next(b.id))
 			events = append(events, more...)
 		}
-		if claim.LastPass, claim.Limits = b.last, b.limits; claim.Key == 0 {
-			nothing = reel.ErrNothingDue
+		if err == nil && claim.Key == 0 && b.looks && canary {
+			claim, err = t.claimLook(b.id, owner, c)
+		}
+		if err == nil && claim.Key != 0 && canary {
+			var e reel.Event
+			e, err = t.probes(b, &claim)
+			events = append(events, e)
+		}
+		if claim.LastPass, claim.Limits = b.last, b.limits; err != nil || claim.Key != 0 {
+			return err
+		}
+		nothing = reel.ErrNothingDue
+		if b.open {
+			if waiting, err = t.waitsFor(b.id, b.pass); waiting != nil {
+				nothing = waiting
+			}
 		}
 		return err
 	})
@@ -96,8 +120,8 @@ func (t *tx) claimLook(batch, owner int64, c reel.Claimant) (reel.Claim, error) 
 	err := t.row(`SELECT `+jobColumns+` FROM job j JOIN account a ON a.id=j.account_id
 		WHERE j.batch_id=? AND j.look_due=1 AND j.owner IS NULL
 		AND NOT EXISTS (SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL)
-		AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
-		ORDER BY j.id LIMIT 1`, []any{batch}, r.dest()...)
+		AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?))
+		ORDER BY j.id LIMIT 1`, []any{batch, ms(t.now)}, r.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return reel.Claim{}, nil
 	}
@@ -122,7 +146,8 @@ func (r *jobRow) claim(c reel.Claimant, pass int) reel.Claim {
 }
 
 // claimJob takes the next job of the pass. turn remembers the account that was served last.
-func (t *tx) claimJob(batch int64, pass int, owner int64, c reel.Claimant, turn *int64) (reel.Claim, []reel.Event, error) {
+func (t *tx) claimJob(b *batchRow, owner int64, c reel.Claimant, turn *int64) (reel.Claim, []reel.Event, error) {
+	batch, pass, now, far := b.id, b.pass, ms(t.now), t.far(b.limits)
 	var events []reel.Event
 	from, to := *turn, int64(1<<62) // from the last account's successor to the end, then from the beginning up to it
 	for {
@@ -130,11 +155,13 @@ func (t *tx) claimJob(batch int64, pass int, owner int64, c reel.Claimant, turn 
 		var busy, held bool
 		err := t.row(`SELECT `+jobColumns+`,
 			EXISTS(SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL),
-			EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
+			EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?6))
 			FROM job j JOIN account a ON a.id=j.account_id
-			WHERE j.batch_id=? AND j.due_pass=? AND j.state IN ('pending','failed') AND j.account_id>? AND j.account_id<=?
-			AND (j.publish_at IS NULL OR j.publish_at<=? OR EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL))
-			ORDER BY j.account_id, j.id LIMIT 1`, []any{batch, pass, from, to, ms(t.now)}, r.dest(&busy, &held)...)
+			WHERE j.batch_id=?1 AND j.due_pass=?2 AND j.state IN ('pending','failed') AND j.account_id>?3 AND j.account_id<=?4
+			AND (j.publish_at IS NULL OR j.publish_at<=?5
+			OR EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?6)))
+			AND NOT EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND h.until>?5 AND h.until<=?6)
+			ORDER BY j.account_id, j.id LIMIT 1`, []any{batch, pass, from, to, now, far}, r.dest(&busy, &held)...)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			if to <= *turn || *turn == 0 {
@@ -226,53 +253,6 @@ func (t *tx) duplicate(c reel.Claim, at home, from reel.State, other string) (re
 	}
 	t.moved(at.batch, from, reel.SetAside, 1)
 	return e, t.journal(at.batch, c.Key, &e)
-}
-
-// holdBack sets aside the ready jobs of held accounts: of one, or of all where account is 0.
-func (t *tx) holdBack(batch int64, name string, account int64) ([]reel.Event, error) {
-	type heldAccount struct {
-		id   int64
-		name string
-	}
-	var held []heldAccount
-	err := t.each(`SELECT h.account_id, a.name FROM hold h JOIN account a ON a.id=h.account_id
-		WHERE h.released_at IS NULL AND (CAST(?1 AS BIGINT)=0 OR h.account_id=?1) ORDER BY h.account_id`, []any{account}, func(row scanner) error {
-		var h heldAccount
-		err := row.Scan(&h.id, &h.name)
-		held = append(held, h)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	var pass int
-	if err := t.row(`SELECT pass FROM batch WHERE id=?`, []any{batch}, &pass); err != nil {
-		return nil, err
-	}
-	var events []reel.Event
-	for _, h := range held {
-		count := 0
-		for _, state := range []reel.State{reel.Pending, reel.Failed} {
-			for _, due := range []int{pass, pass + 1} {
-				n, err := t.exec(`UPDATE job SET state='set_aside', reason='account_hold' WHERE batch_id=? AND due_pass=? AND account_id=?
-					AND state IN ('pending','failed') AND state=?`, batch, due, h.id, string(state))
-				if err != nil {
-					return nil, err
-				}
-				t.moved(batch, state, reel.SetAside, int(n))
-				count += int(n)
-			}
-		}
-		if count == 0 {
-			continue
-		}
-		e := reel.Event{Kind: reel.EventHeldBack, Batch: name, Account: h.name, Count: count}
-		if err := t.journal(batch, 0, &e); err != nil {
-			return nil, err
-		}
-		events = append(events, e)
-	}
-	return events, nil
 }
 
 // Started notes which process executes a job, for whoever has to make sure later that it is dead. It is not waited for:

@@ -29,6 +29,7 @@ type batchRow struct {
 	open, paused bool
 	looks        bool // jobs wait for a look
 	limits       reel.Limits
+	breaker      reel.Breaker
 }
 
 func (t *tx) batch(name string) (*batchRow, error) {
@@ -36,9 +37,9 @@ func (t *tx) batch(name string) (*batchRow, error) {
 		return b, nil
 	}
 	b := new(batchRow)
-	var limits string
-	err := t.row(`SELECT id,pass,last_pass,pass_open,paused,EXISTS(SELECT 1 FROM job WHERE batch_id=batch.id AND look_due=1),limits
-		FROM batch WHERE name=?`, []any{name}, &b.id, &b.pass, &b.last, &b.open, &b.paused, &b.looks, &limits)
+	var limits, breaker string
+	err := t.row(`SELECT id,pass,last_pass,pass_open,paused,EXISTS(SELECT 1 FROM job WHERE batch_id=batch.id AND look_due=1),limits,breaker
+		FROM batch WHERE name=?`, []any{name}, &b.id, &b.pass, &b.last, &b.open, &b.paused, &b.looks, &limits, &breaker)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("batch %q: %w", name, reel.ErrNotFound)
 	}
@@ -48,7 +49,7 @@ func (t *tx) batch(name string) (*batchRow, error) {
 	if limits != t.limitsText { // the same for a whole run
 		t.limitsText, t.limits = limits, unmarshal[reel.Limits](limits)
 	}
-	b.limits = t.limits
+	b.limits, b.breaker = t.limits, unmarshal[reel.Breaker](breaker)
 	t.batches[name] = b
 	return b, nil
 }

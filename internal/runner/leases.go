@@ -230,6 +230,7 @@ func (s *sweeper) settle(ctx context.Context, h reel.Held) error {
 		},
 	})
 	ending.From = h.State
+	ending.Signature, ending.Breaker = "", nil                          // a supervisor's death says nothing of the publisher
 	ending.Look = ending.Look && r.Processes.Here(h.Supervisor.Process) // elsewhere its worker may still act: not yet
 	err := r.jobChange(func() ([]reel.Event, error) { return r.Slots.Record(ctx, c, ending) })
 	if errors.Is(err, reel.ErrLost) {
