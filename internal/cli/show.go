@@ -293,8 +293,9 @@ a rate limit, ends by itself.`,
 		Args:  cobra.MinimumNArgs(1),
 	}
 	release.Long = `Releases accounts that a person has looked at, also before the time of a hold
-that has one: the jobs that waited for them return to the next pass. The job whose verdict caused the hold stays set aside:
-return it with --with-cause, or later with 'reelpass retry'.`
+that has one: the jobs that waited for them return to the next pass. The job
+whose verdict caused the hold stays set aside: return it with --with-cause, or
+later with 'reelpass retry'.`
 	cause := release.Flags().Bool("with-cause", false, "return also the job whose verdict caused the hold")
 	release.RunE = func(c *cobra.Command, args []string) error {
 		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {

@@ -71,7 +71,11 @@ func stays(b reel.Breaker, s reel.Sample, l reel.Limits) reel.Breaker {
 	}
 	wait := s.Wait
 	if wait == 0 {
-		wait = max(l.Breaker.Wait.Std(), time.Second) << min(o.Probes, doublings)
+		wait = l.Breaker.Wait.Std()
+		if wait <= 0 { // it is off, and the publisher asked for time
+			wait = time.Minute
+		}
+		wait <<= min(o.Probes, doublings)
 	}
 	if until := s.At.Add(wait); until.After(o.Until) {
 		o.Until, o.Asked = until, s.Wait > 0
