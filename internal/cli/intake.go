@@ -248,12 +248,12 @@ looked.`,
 
 // bring imports a file and tells its notices on stderr.
 func (a *app) bring(ctx context.Context, s config.Settings, path string, store *ledger.Store) (ledger.ImportReport, error) {
-	verdict, err := judge(s)
+	rules, err := judge(s)
 	if err != nil {
 		return ledger.ImportReport{}, err
 	}
 	notice := func(text string) { fmt.Fprintln(a.err, path+": "+text) }
-	rep, err := intake{path: path, settings: s, judge: verdict, now: a.now(), notice: notice}.into(ctx, store)
+	rep, err := intake{path: path, settings: s, judge: func(e reel.Evidence) reel.Verdict { return rules().Judge(e) }, now: a.now(), notice: notice}.into(ctx, store)
 	for _, line := range rep.Twice {
 		notice(fmt.Sprintf("line %d: the same job stands further up: it is taken once, as it stands there", line))
 	}

@@ -151,6 +151,7 @@ func hintFor(err error) string {
 	var skew *reel.SkewError
 	var mixed *ledger.MixedError
 	var file *ledger.FileError
+	var outage *reel.OutageError
 	switch {
 	case errors.As(err, &h):
 		return h.hint
@@ -160,6 +161,8 @@ func hintFor(err error) string {
 		return "stop the older one (Ctrl-C there; one that died lets go after half a minute), and install this reelpass on every machine"
 	case errors.As(err, &mixed):
 		return "name another ledger with --db; rehearsals and real runs need one each"
+	case errors.As(err, &outage):
+		return "what was not attempted stays as it is: mend the cause, then 'reelpass run' probes with one job and goes on (--breaker off: without)"
 	case errors.Is(err, reel.ErrNotFound):
 		return "'reelpass status --all' lists the batches, 'reelpass jobs' a batch's jobs, 'reelpass accounts' the held accounts"
 	case errors.As(err, &taken):

@@ -14,6 +14,7 @@ import (
 
 	"reelpass/internal/config"
 	"reelpass/internal/console"
+	"reelpass/internal/fault"
 	"reelpass/internal/ledger"
 	"reelpass/internal/reel"
 	"reelpass/internal/runner"
@@ -52,6 +53,9 @@ func retryFlags(f *flagSet) {
 	f.number("max-attempts-per-job", "", d.MaxAttemptsPerJob, "attempts of any ending allowed per job, the first included", func(s *config.Settings) *int { return &s.MaxAttemptsPerJob })
 	f.is("no-retry-unknown", "do not retry failures that no rule knows", false, func(s *config.Settings) *bool { return &s.RetryUnknown })
 	f.is("no-account-hold", "an account verdict sets aside its own job only", false, func(s *config.Settings) *bool { return &s.AccountHold })
+	f.duration("max-wait", d.MaxWait, "longest wait for an account or publisher that asks for time, or an outage", func(s *config.Settings) *config.Duration { return &s.MaxWait })
+	f.textDefault("breaker", d.Breaker, "`K/N`: stop claiming when K of the last N attempts fail alike; off", func(s *config.Settings) *string { return &s.Breaker })
+	f.duration("breaker-wait", d.BreakerWait, "wait before one job probes whether an outage is over", func(s *config.Settings) *config.Duration { return &s.BreakerWait })
 	f.list("accounts", "a", "take from the file only the rows of these accounts, as `a,b`", func(s *config.Settings) *[]string { return &s.Accounts })
 	f.text("state-file", "take jobs from `FILE`, the earlier orchestrator's scheduler_state.json", func(s *config.Settings) *string { return &s.StateFile })
 }
@@ -83,13 +87,19 @@ Retry behaviour:
   - A post that began and whose outcome is not known is in doubt: it is looked
     up where the publisher can, and never simply repeated
   - --max-passes 1 turns retries off
+  - A rate limit with a time ("until 14:05", retry_after) holds its account, or
+    the whole batch, until then: its jobs wait and lose none of their limits
+  - The breaker: when 5 of the last 10 attempts fail alike over 3 accounts or
+    more, nothing is claimed; after a minute one job probes. It works: the
+    batch goes on. It fails alike: the next probe waits for twice as long
+  - A run waits for up to 12 hours (--max-wait), then ends and says why
 
 Ctrl-C once: running posts finish, nothing new starts. Twice: workers are
 killed, and what is known is still recorded.
 
 Exit codes:
   0    all_complete: every job is posted
-  1    could not run; the message says why
+  1    could not run, or could not go on; the message says why
   2    wrong usage or bad input; nothing was begun
   3    only_non_retryable: what is left waits for a person
   4    max_passes_reached: what is left could be tried again
@@ -232,12 +242,12 @@ type workshop struct {
 	sup    reel.Supervisor
 	logs   *logs
 	pub    publisher
-	judge  func(reel.Evidence) reel.Verdict
+	rules  func() *fault.Rules
 	launch *worker.Launcher
 }
 
 func (a *app) workshop(s config.Settings) (*workshop, error) {
-	verdict, err := judge(s)
+	rules, err := judge(s)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +257,7 @@ func (a *app) workshop(s config.Settings) (*workshop, error) {
 	}
 	host, _ := os.Hostname()
 	w := &workshop{
-		a: a, judge: verdict, launch: worker.NewLauncher(0),
+		a: a, rules: rules, launch: worker.NewLauncher(0),
 		sup: reel.Supervisor{
 			ID: rand.Text(), Name: fmt.Sprintf("pid %d on %s", self.PID, host), Process: self,
 			Generation: reel.Generation, Version: version(), Rehearsal: s.Publisher == config.PublisherRehearsal,
@@ -274,7 +284,12 @@ func (w *workshop) runner(store *ledger.Store, s config.Settings, batch string, 
 			Batch: batch, Supervisor: w.sup, Limits: s.Limits(), Workers: s.Workers, PerWorker: s.Slots, AllowRepost: s.AllowRepost, Look: w.pub.look,
 			Immediate: w.pub.immediate, Shared: ledger.IsServer(s.DB), Listen: store.Listen,
 		},
-		Slots: store, Leases: store, Passes: store, Processes: processes{}, Media: w.pub.media, NewWorker: w.pub.worker, Judge: w.judge, Clock: w.a.now,
+		Slots: store, Leases: store, Passes: store, Processes: processes{}, Media: w.pub.media, NewWorker: w.pub.worker, Clock: w.a.now,
+		Judge: func(e reel.Evidence) reel.Verdict { return w.rules().Judge(e) },
+		Pause: func(e reel.Evidence, v reel.Verdict, at time.Time) reel.Pause { return w.rules().Pause(e, v, at) },
+		Sign: func(e reel.Evidence, v reel.Verdict, j reel.Job) string {
+			return fault.Signature(e, v, j.VideoPath, string(j.ID), j.Account)
+		},
 		Watch: func(e reel.Event) { w.logs.see(e); see(e) },
 	}
 }

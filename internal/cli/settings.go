@@ -63,7 +63,11 @@ func (w *whole) Set(text string) error {
 }
 
 func (f *flagSet) text(name, help string, at func(*config.Settings) *string) {
-	v := f.c.Flags().String(name, "", help)
+	f.textDefault(name, "", help, at)
+}
+
+func (f *flagSet) textDefault(name, def, help string, at func(*config.Settings) *string) {
+	v := f.c.Flags().String(name, def, help)
 	f.given(name, func(s *config.Settings) error { *at(s) = *v; return nil })
 }
 
@@ -196,17 +200,17 @@ func rules(s config.Settings) (*fault.Rules, error) {
 	return own.Before(fault.Default()), nil
 }
 
-// judge gives verdicts by the rules of the settings. A user's rules are read at once, for they may be wrong; the built-in ones
+// judge is the rules of the settings. A user's rules are read at once, for they may be wrong; the built-in ones
 // at the first verdict, for building them takes longer than starting a run.
-func judge(s config.Settings) (func(reel.Evidence) reel.Verdict, error) {
+func judge(s config.Settings) (func() *fault.Rules, error) {
 	if s.Rules == "" {
-		return func(e reel.Evidence) reel.Verdict { return fault.Default().Judge(e) }, nil
+		return fault.Default, nil
 	}
 	rs, err := rules(s)
 	if err != nil {
 		return nil, err
 	}
-	return rs.Judge, nil
+	return func() *fault.Rules { return rs }, nil
 }
 
 // look is how things are shown to whoever reads stdout.

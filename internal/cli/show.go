@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -214,10 +215,10 @@ and what happens next.`,
 			if st.Limits == (reel.Limits{}) { // no run yet: those of the next one
 				st.Limits, st.LastPass = s.Limits(), s.MaxPasses
 			}
-			next := plan.Outlook(st.Record, st.Held, st.Limits, st.LastPass)
+			next := plan.Outlook(st.Record, st.Held, local(st.Until), st.Limits, st.LastPass)
 			if !*asJSON {
 				err := console.Explain(a.out, st.Record, st.Attempts, st.Events, next, a.look())
-				if hint := wayOut(st.Record, st.Held); err == nil && hint != "" {
+				if hint := wayOut(st.Record, st.Held && st.Until.IsZero()); err == nil && hint != "" {
 					fmt.Fprintln(a.err, "hint: "+hint)
 				}
 				return err
@@ -261,7 +262,8 @@ func (a *app) accountsCommand() *cobra.Command {
 		Short: "list held accounts; hold and release them",
 		Long: `Without a subcommand: the accounts that are held, since when and why, and how
 many jobs wait for their release. After an account verdict nothing touches the
-account until a person has looked and released it.`,
+account until a person has looked and released it. A hold with a time, as after
+a rate limit, ends by itself.`,
 		Example: "  reelpass accounts\n  reelpass accounts release studio.nord",
 		Args:    cobra.NoArgs,
 	}
@@ -290,9 +292,10 @@ account until a person has looked and released it.`,
 		Short: "release accounts: their waiting jobs return to the next pass",
 		Args:  cobra.MinimumNArgs(1),
 	}
-	release.Long = `Releases accounts that a person has looked at: the jobs that waited for them
-return to the next pass. The job whose verdict caused the hold stays set aside:
-return it with --with-cause, or later with 'reelpass retry'.`
+	release.Long = `Releases accounts that a person has looked at, also before the time of a hold
+that has one: the jobs that waited for them return to the next pass. The job
+whose verdict caused the hold stays set aside: return it with --with-cause, or
+later with 'reelpass retry'.`
 	cause := release.Flags().Bool("with-cause", false, "return also the job whose verdict caused the hold")
 	release.RunE = func(c *cobra.Command, args []string) error {
 		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
@@ -310,14 +313,29 @@ return it with --with-cause, or later with 'reelpass retry'.`
 		})
 	}
 	hold := &cobra.Command{Use: "hold ACCOUNT...", Short: "hold accounts: nothing touches them until they are released", Args: cobra.MinimumNArgs(1)}
+	hold.Long = `Holds accounts. Without --until a person must release them, and their jobs are
+set aside. With it the jobs wait, and the hold ends by itself at that time:
+14:05 (today or tomorrow), 2026-12-24 14:05, 2026-12-24T14:05:00Z, or from now
+on for 90m. A run does not wait for longer than its --max-wait: it sets the
+jobs aside, and the first run after that time takes them.`
+	hold.Example = "  reelpass accounts hold studio.nord --why 'shadow ban?'\n  reelpass accounts hold studio.nord --until 14:05"
 	why := hold.Flags().String("why", "", "the reason, for whoever looks later")
+	till := hold.Flags().String("until", "", "end by itself at this `TIME`")
 	hold.RunE = func(c *cobra.Command, args []string) error {
+		until, err := moment(*till, a.now())
+		if err != nil {
+			return err
+		}
 		return a.withLedger(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
 			for _, name := range args {
-				if err := store.HoldAccount(ctx, name, a.person(), reel.Scrub(*why)); err != nil {
+				if err := store.HoldAccount(ctx, name, a.person(), reel.Scrub(*why), until); err != nil {
 					return err
 				}
-				fmt.Fprintf(a.out, "%s held\n", console.Clean(name))
+				end := ""
+				if !until.IsZero() {
+					end = " until " + until.Local().Format(time.DateTime)
+				}
+				fmt.Fprintf(a.out, "%s held%s\n", console.Clean(name), end)
 			}
 			return nil
 		})

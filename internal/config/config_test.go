@@ -42,6 +42,9 @@ unknown_retry_limit: 0
 max_attempts_per_job: 9
 retry_unknown: false
 account_hold: false
+max_wait: 2h
+breaker: off
+breaker_wait: 5
 allow_repost: true
 accounts: [acc1, 0123, "a b"]
 state_file: old/scheduler_state.json
@@ -71,6 +74,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	want := config.Settings{
 		Workers: 3, Slots: 2, MaxPasses: 4, RetryDelay: config.Duration(90 * time.Second), InfraRetryLimit: 6,
 		UnknownRetryLimit: 0, MaxAttemptsPerJob: 9, RetryUnknown: false, AccountHold: false, AllowRepost: true,
+		MaxWait: config.Duration(2 * time.Hour), Breaker: "off", BreakerWait: config.Duration(5 * time.Second),
 		Accounts: []string{"acc1", "0123", "a b"}, StateFile: "old/scheduler_state.json", Batch: "2026-11",
 		Publisher: "command", DB: "other.db", Rules: "rules.yaml", LogDir: "logs",
 		JobTimeout: config.Duration(90 * time.Second), MediaCache: "/var/cache/reels", MediaCacheSize: 1_500_000_000,
@@ -202,6 +206,15 @@ func TestValidate(t *testing.T) {
 		{func(s *config.Settings) { s.InfraRetryLimit = -1 }, "infra-retry-limit must not be negative, not -1"},
 		{func(s *config.Settings) { s.UnknownRetryLimit = -1 }, "unknown-retry-limit must not be negative, not -1"},
 		{func(s *config.Settings) { s.RetryDelay = -1 }, "retry-delay must not be negative, not -1ns"},
+		{func(s *config.Settings) { s.MaxWait = -1 }, "max-wait must not be negative, not -1ns"},
+		{func(s *config.Settings) { s.Breaker = "off" }, ""},
+		{func(s *config.Settings) { s.Breaker = "3/3" }, ""},
+		{func(s *config.Settings) { s.Breaker = "" }, `breaker must be off or K/N, as 5/10, not ""`},
+		{func(s *config.Settings) { s.Breaker = "5" }, `breaker must be off or K/N, as 5/10, not "5"`},
+		{func(s *config.Settings) { s.Breaker = "0/9" }, `breaker must be off or K/N, as 5/10, not "0/9"`},
+		{func(s *config.Settings) { s.Breaker = "5/4" }, "breaker must be off, or K/N with 2 <= K <= N <= 100, not 5/4"},
+		{func(s *config.Settings) { s.Breaker = "1/4" }, "breaker must be off, or K/N with 2 <= K <= N <= 100, not 1/4"},
+		{func(s *config.Settings) { s.BreakerWait = 0 }, "breaker-wait must be more than nothing, not 0s"},
 		{func(s *config.Settings) { s.JobTimeout = 0 }, "job_timeout must be more than nothing, not 0s"},
 		{func(s *config.Settings) { s.DB = "" }, "db must not be empty"},
 		{func(s *config.Settings) { s.LogDir = "" }, "log_dir must not be empty"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +36,9 @@ type Settings struct {
 	MaxAttemptsPerJob int
 	RetryUnknown      bool
 	AccountHold       bool
+	MaxWait           Duration
+	Breaker           string
+	BreakerWait       Duration
 	AllowRepost       bool
 	Accounts          []string
 	StateFile         string
@@ -79,6 +83,9 @@ func Default() Settings {
 		MaxAttemptsPerJob: limits.MaxAttempts,
 		RetryUnknown:      limits.RetryUnknown,
 		AccountHold:       limits.AccountHold,
+		MaxWait:           Duration(limits.MaxWait),
+		Breaker:           fmt.Sprintf("%d/%d", limits.Breaker.Fails, limits.Breaker.Of),
+		BreakerWait:       Duration(limits.Breaker.Wait),
 		DB:                ".reelpass/ledger.db",
 		LogDir:            ".reelpass/logs",
 		JobTimeout:        Duration(10 * time.Minute),
@@ -88,12 +95,30 @@ func Default() Settings {
 	}
 }
 
+// breakerLimits reads K/N, or off. What cannot be read is refused by Validate.
+func breakerLimits(text string) (l reel.BreakerLimits, err error) {
+	text = strings.TrimSpace(text)
+	if text == "off" {
+		return l, nil
+	}
+	fails, of, both := strings.Cut(text, "/")
+	var bad error
+	l.Fails, err = strconv.Atoi(fails)
+	l.Of, bad = strconv.Atoi(of)
+	if err != nil || bad != nil || !both || l.Fails < 1 {
+		return reel.BreakerLimits{}, fmt.Errorf("breaker must be off or K/N, as 5/10, not %q", text)
+	}
+	return l, nil
+}
+
 // Limits is the part of the settings that plan decides by.
 func (s Settings) Limits() reel.Limits {
+	breaker, _ := breakerLimits(s.Breaker) // Validate tells
+	breaker.Wait = reel.Seconds(s.BreakerWait)
 	return reel.Limits{
 		MaxPasses: s.MaxPasses, RetryDelay: reel.Seconds(s.RetryDelay), Infrastructure: s.InfraRetryLimit,
 		Unknown: s.UnknownRetryLimit, MaxAttempts: s.MaxAttemptsPerJob,
-		RetryUnknown: s.RetryUnknown, AccountHold: s.AccountHold,
+		RetryUnknown: s.RetryUnknown, AccountHold: s.AccountHold, MaxWait: reel.Seconds(s.MaxWait), Breaker: breaker,
 	}
 }
 
@@ -103,6 +128,9 @@ const maxWorkers = 1000
 // Validate says what makes no sense, once flag, environment and file have had their say. An empty publisher passes:
 // only a run needs one, and a run refuses to guess it. No value that may hold a password (db) is ever in the message.
 func (s Settings) Validate() error {
+	if _, err := breakerLimits(s.Breaker); err != nil {
+		return err
+	}
 	if err := s.Limits().Validate(); err != nil {
 		return err
 	}

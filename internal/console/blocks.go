@@ -35,6 +35,11 @@ func (p page) runStarted(b *strings.Builder, e reel.Event) {
 		{"Unknown retry limit:", strconv.Itoa(l.Unknown)},
 		{"Retry unknown errors:", yes(l.RetryUnknown)},
 		{"Account hold:", yes(l.AccountHold)},
+		{"Longest wait:", span(l.MaxWait.Std())},
+		{"Breaker:", "off"},
+	}
+	if l.Breaker.Fails > 0 {
+		rows[len(rows)-1][1] = fmt.Sprintf("%d of %d attempts alike, probes after %s", l.Breaker.Fails, l.Breaker.Of, span(l.Breaker.Wait.Std()))
 	}
 	if e.Workers > 0 {
 		rows = append(rows, [2]string{"Workers:", strconv.Itoa(e.Workers)})

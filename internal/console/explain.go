@@ -155,8 +155,13 @@ func decision(d reel.Decision) string {
 	if d.DuePass > 0 {
 		out += fmt.Sprintf(", due in pass %d", d.DuePass)
 	}
-	if d.Hold {
+	switch {
+	case d.Hold && d.Wait > 0:
+		out += ", account held for " + span(d.Wait.Std())
+	case d.Hold:
 		out += ", account held"
+	case d.Wait > 0:
+		out += ", the batch waits for " + span(d.Wait.Std())
 	}
 	return out + to(": ", d.Why)
 }
@@ -174,6 +179,9 @@ func (p page) evidence(b *strings.Builder, e reel.Evidence) {
 	}
 	if e.Step != "" {
 		rows = append(rows, [2]string{"At step:", Clean(e.Step)})
+	}
+	if e.RetryAfter != "" {
+		rows = append(rows, [2]string{"Asked to wait:", Clean(e.RetryAfter) + to(", for ", e.Holds)})
 	}
 	p.rows(b, rows)
 	lines := cleanLines(e.Text)
@@ -215,7 +223,7 @@ func (p page) journal(b *strings.Builder, events []reel.Event) {
 		if e.Job != "" {
 			bare.Account = ""
 		}
-		t := say(bare)
+		t := p.say(bare)
 		fields := append([]string{t.head}, t.tail...)
 		if t.seen != "" {
 			fields = append(fields, t.seen)

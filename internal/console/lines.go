@@ -72,7 +72,7 @@ func (p page) entry(e reel.Event, cols columns) entry {
 	if e.Job != "" {
 		out.fields = []string{p.right(Clean(string(e.Job)), cols.job), p.right(Clean(e.Account), cols.account)}
 	}
-	told := say(e)
+	told := p.say(e)
 	if p.verbose && (e.Kind == reel.EventFailed || e.Kind == reel.EventInDoubt) {
 		told.tail = append(told.tail, who(e)...)
 	}
@@ -119,7 +119,7 @@ type told struct {
 }
 
 // say puts an event into words. The job's and account's own columns are set by the caller.
-func say(e reel.Event) told {
+func (p page) say(e reel.Event) told {
 	text := Clean(e.Text)
 	switch e.Kind {
 	case reel.EventImported:
@@ -149,7 +149,11 @@ func say(e reel.Event) told {
 	case reel.EventHeldBack:
 		return told{mark: "✗", style: yellow, head: account(e) + count(max(e.Count, 1), "job") + " set aside without an attempt: the account is held", more: some(text)}
 	case reel.EventHold:
-		return held(e, text)
+		return p.held(e, text)
+	case reel.EventOnHold:
+		return p.onHold(e, text)
+	case reel.EventBreakerOpen, reel.EventProbe, reel.EventBreakerShut:
+		return p.breaker(e)
 	case reel.EventReleased:
 		return told{mark: "+", style: cyan, head: account(e) + "account released" + by(e) + returned(e.Count), more: some(text)}
 	case reel.EventRetried:
@@ -192,10 +196,14 @@ func say(e reel.Event) told {
 }
 
 // held says that an account is held and why. The job that caused it has its own line, with what was seen, just before.
-func held(e reel.Event, text string) told {
+func (p page) held(e reel.Event, text string) told {
 	t := failure(e)
 	out := told{mark: "!", style: red, head: "ACCOUNT HELD", tail: append(some(t.head), t.tail...)}
 	out.more = append([]string{"no job of it is attempted until a person releases it"}, some(text)...)
+	if !e.Until.IsZero() {
+		out.style = yellow
+		out.more[0] = "no job of it is attempted until " + p.hour(e.Until, e.At) + "; then it goes on by itself"
+	}
 	if e.Job == "" {
 		out.head, out.seen = account(e)+out.head, t.seen
 	}

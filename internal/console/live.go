@@ -24,6 +24,8 @@ type live struct {
 	until    time.Time // when it begins
 	stopping bool
 	paused   bool
+	hold     string    // what due jobs wait for, empty for nothing
+	holdEnds time.Time // when one may be claimed
 }
 
 func (l *live) at(t time.Time) {
@@ -51,6 +53,7 @@ func (l *live) see(e reel.Event) {
 			l.flight = map[reel.JobID]bool{}
 		}
 		l.flight[e.Job] = true
+		l.hold = ""
 	case reel.EventSucceeded:
 		l.ok++
 	case reel.EventFailed:
@@ -69,6 +72,15 @@ func (l *live) see(e reel.Event) {
 		l.pass, l.waitPass, l.until = 0, e.Pass, e.At.Add(e.Remaining.Std())
 	case reel.EventPassClosed, reel.EventFinished, reel.EventInterrupted:
 		*l = live{now: l.now}
+	case reel.EventOnHold:
+		l.hold, l.holdEnds = "breaker open: one job probes in ", e.At.Add(e.Remaining.Std())
+		if e.Outage == nil {
+			l.hold = "waiting for " + Clean(e.Account)
+			if why := words(e.Text); why != "" {
+				l.hold += " (" + why + ")"
+			}
+			l.hold += ": "
+		}
 	case reel.EventStopping:
 		l.stopping = true
 	case reel.EventPaused, reel.EventResumed:
@@ -133,6 +145,9 @@ func (l *live) parts() []part {
 		head = "stopping: " + head
 	} else if l.paused {
 		head = "paused: " + head
+	}
+	if l.hold != "" {
+		return []part{{head, 8}, {l.hold + span(max(0, l.holdEnds.Sub(l.now)).Round(time.Second)), 9}}
 	}
 	parts := []part{{head, 9}, {fmt.Sprintf("%d in flight", len(l.flight)), 4}, {fmt.Sprintf("✓ %d  ✗ %d", l.ok, l.failed), 8}}
 	if l.aside > 0 {

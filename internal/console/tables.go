@@ -22,6 +22,11 @@ func Status(w io.Writer, s reel.Status, o Options) error {
 	for _, l := range p.wrap(head, p.cols) {
 		b.WriteString(p.paint(bold, l) + "\n")
 	}
+	if s.Outage != nil && s.Result == reel.NoResult {
+		for _, l := range p.wrap("The breaker is open: "+Clean(s.Outage.Why())+".", p.cols) {
+			b.WriteString(p.paint(alarm, l) + "\n")
+		}
+	}
 	if s.Result != reel.NoResult {
 		for _, l := range p.wrap(sentence(s.Result, &s.Totals), p.cols) {
 			b.WriteString(l + "\n")
@@ -215,6 +220,9 @@ func Holds(w io.Writer, holds []reel.Hold, o Options) error {
 	}
 	for _, h := range holds {
 		mark, s, state := "!", red, "held since "+p.moment(h.Since)
+		if !h.Until.IsZero() {
+			s, state = yellow, "held until "+p.moment(h.Until)
+		}
 		if !h.ReleasedAt.IsZero() {
 			mark, s, state = "-", plainStyle, "released "+p.moment(h.ReleasedAt)+to(" by ", h.ReleasedBy)
 		}

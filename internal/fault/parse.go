@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -209,6 +210,9 @@ func (r *Rule) fault() (field, why string) {
 	case len(r.Codes) == 0 && len(r.Texts) == 0 && r.Match == "":
 		return "id", "it is empty: give it codes, texts or match"
 	}
+	if field, why := r.pauseFault(); why != "" {
+		return field, why
+	}
 	for _, source := range r.Sources {
 		if !slices.Contains(reel.Sources(), source) {
 			return "sources", fmt.Sprintf("source %q is none of %v", source, reel.Sources())
@@ -245,6 +249,22 @@ func (r *Rule) fault() (field, why string) {
 		if why := c.fault(); why != "" {
 			return "cases", fmt.Sprintf("case %d: %s", i+1, why)
 		}
+	}
+	return "", ""
+}
+
+// pauseFault says what is wrong with the time that a rule asks for.
+func (r *Rule) pauseFault() (field, why string) {
+	d, err := time.ParseDuration(r.RetryAfter)
+	switch {
+	case r.RetryAfter != "" && (err != nil || d <= 0 || d > longest):
+		return "retry_after", fmt.Sprintf("retry_after %q is no time to wait, as 90s, 15m or 24h", r.RetryAfter)
+	case r.Holds != "" && r.Holds != reel.HoldsAccount && r.Holds != reel.HoldsPublisher:
+		return "holds", fmt.Sprintf("holds %q is none of [%s %s]", r.Holds, reel.HoldsAccount, reel.HoldsPublisher)
+	case r.RetryAfter != "" && (r.Category == reel.Content || r.Category == reel.Account && r.Type != rateLimited):
+		return "retry_after", "trouble with content or an account does not pass with time, but for type " + rateLimited
+	case r.Holds == reel.HoldsPublisher && r.Category != reel.Infrastructure && r.Category != reel.Unknown:
+		return "holds", "only trouble of category infrastructure or unknown holds the publisher"
 	}
 	return "", ""
 }

@@ -52,6 +52,10 @@ type Rule struct {
 	// Refine lets a later rule that hits with the same category give the verdict instead: the code settles the category, the
 	// words may know the type.
 	Refine bool `yaml:"refine"`
+	// RetryAfter is how long to wait after it, as 15m, where the message itself names no time. Holds says what waits: account
+	// (the default) or publisher, that is everything.
+	RetryAfter string `yaml:"retry_after"`
+	Holds      string `yaml:"holds"`
 	// Why says what the rule knows that its words do not show.
 	Why   string `yaml:"why"`
 	Cases []Case `yaml:"cases"`
@@ -74,6 +78,7 @@ type Rules struct {
 	alone   bool // a user's file that wants no base rules behind it
 	traps   []trap
 	matcher *matcher
+	places  map[string]int // of the rules in list, by id
 }
 
 // trap is a named list of cases that belong to no rule.
@@ -147,7 +152,11 @@ func build(list []Rule) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rules{list: list, matcher: m}, nil
+	places := make(map[string]int, len(list))
+	for i := range list {
+		places[list[i].ID] = i
+	}
+	return &Rules{list: list, matcher: m, places: places}, nil
 }
 
 // attachCases gives each rule the cases of the file named after it, and returns the lists that belong to no rule.

@@ -48,8 +48,10 @@ func (n *nullTime) Scan(v any) error {
 
 // Claim takes a job for a worker: first an in-doubt one that waits for a look, else the next job of the open pass whose
 // account is free. Accounts take turns, in the order in which they first appeared; an account's jobs go in file order.
-// Jobs of a held account are set aside on the way. reel.ErrNothingDue when there is nothing for now, reel.ErrPaused when the
-// batch is paused; what the claimant has done before is recorded all the same. Any other error, and nothing is.
+// Jobs of a held account are set aside on the way, or wait where its hold ends by itself. While the breaker is open nothing is
+// claimed but its canary. reel.ErrNothingDue when there is nothing for now, as a *reel.Waiting where it is known for how long;
+// reel.ErrPaused when the batch is paused; what the claimant has done before is recorded all the same. Any other error, and
+// nothing is.
 func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, events []reel.Event, err error) {
 	var nothing error
 	err = s.hot(func(t *tx) (err error) {
@@ -75,16 +77,38 @@ func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, e
 			nothing = reel.ErrPaused
 			return nil
 		}
-		if b.looks {
+		canary, waiting, err := t.gate(b)
+		if err != nil {
+			return err
+		}
+		if waiting != nil {
+			nothing = waiting
+			return nil
+		}
+		if b.looks && !canary { // the outage may be why a look cannot tell: it is the canary only where nothing else is due
 			claim, err = t.claimLook(b.id, owner, c)
 		}
 		if err == nil && claim.Key == 0 && b.open {
 			var more []reel.Event
-			claim, more, err = t.claimJob(b.id, b.pass, owner, c, s.next(b.id))
+			claim, more, err = t.claimJob(b, owner, c, s.next(b.id))
 			events = append(events, more...)
 		}
-		if claim.LastPass, claim.Limits = b.last, b.limits; claim.Key == 0 {
-			nothing = reel.ErrNothingDue
+		if err == nil && claim.Key == 0 && b.looks && canary {
+			claim, err = t.claimLook(b.id, owner, c)
+		}
+		if err == nil && claim.Key != 0 && canary {
+			var e reel.Event
+			e, err = t.probes(b, &claim)
+			events = append(events, e)
+		}
+		if claim.LastPass, claim.Limits = b.last, b.limits; err != nil || claim.Key != 0 {
+			return err
+		}
+		nothing = reel.ErrNothingDue
+		if b.open {
+			if waiting, err = t.waitsFor(b.id, b.pass); waiting != nil {
+				nothing = waiting
+			}
 		}
 		return err
 	})
@@ -100,8 +124,8 @@ func (t *tx) claimLook(batch, owner int64, c reel.Claimant) (reel.Claim, error) 
 	err := t.row(`SELECT `+jobColumns+` FROM job j JOIN account a ON a.id=j.account_id
 		WHERE j.batch_id=? AND j.look_due=1 AND j.owner IS NULL
 		AND NOT EXISTS (SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL)
-		AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
-		ORDER BY j.id LIMIT 1`, []any{batch}, r.dest()...)
+		AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?))
+		ORDER BY j.id LIMIT 1`, []any{batch, ms(t.now)}, r.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return reel.Claim{}, nil
 	}
@@ -126,16 +150,16 @@ func (r *jobRow) claim(c reel.Claimant, pass int) reel.Claim {
 }
 
 // claimJob takes the next job of the pass. turn remembers the account that was served last.
-func (t *tx) claimJob(batch int64, pass int, owner int64, c reel.Claimant, turn *int64) (reel.Claim, []reel.Event, error) {
+func (t *tx) claimJob(b *batchRow, owner int64, c reel.Claimant, turn *int64) (reel.Claim, []reel.Event, error) {
 	var events []reel.Event
 	for {
-		r, err := t.nextReady(batch, pass, *turn)
+		r, err := t.nextReady(b, *turn)
 		if r == nil || err != nil {
 			return reel.Claim{}, events, err
 		}
 		switch {
 		case r.held:
-			more, err := t.holdBack(batch, c.Batch, r.account)
+			more, err := t.holdBack(b.id, c.Batch, r.account)
 			if err != nil {
 				return reel.Claim{}, events, err
 			}
@@ -144,13 +168,13 @@ func (t *tx) claimJob(batch int64, pass int, owner int64, c reel.Claimant, turn 
 		case r.busy:
 			continue
 		}
-		claim, more, err := t.take(&r.jobRow, home{batch: batch, account: r.account}, pass, owner, c)
+		claim, more, err := t.take(&r.jobRow, home{batch: b.id, account: r.account}, b.pass, owner, c)
 		events = append(events, more...)
 		if err != nil || claim.Key != 0 {
 			*turn = r.account
 			return claim, events, err
 		}
-		t.ahead[batch] = newLookout(r.account - 1) // set aside: the account's next job has its turn
+		t.ahead[b.id] = newLookout(r.account - 1) // set aside: the account's next job has its turn
 	}
 }
 
@@ -170,11 +194,11 @@ func newLookout(after int64) *lookout { return &lookout{from: after, to: 1 << 62
 
 // nextReady is the next job that waits in the pass, of the account whose turn it is; nil where all accounts had theirs. What was
 // read ahead is right as long as only claims and endings happen, but for an account that has become free since.
-func (t *tx) nextReady(batch int64, pass int, turn int64) (*readyJob, error) {
-	l := t.ahead[batch]
+func (t *tx) nextReady(b *batchRow, turn int64) (*readyJob, error) {
+	l := t.ahead[b.id]
 	if l == nil {
 		l = newLookout(turn)
-		t.ahead[batch] = l
+		t.ahead[b.id] = l
 	}
 	for len(l.ready) == 0 {
 		if l.from >= l.to {
@@ -183,7 +207,7 @@ func (t *tx) nextReady(batch int64, pass int, turn int64) (*readyJob, error) {
 			}
 			l.from, l.to, l.start = 0, l.start, 0 // from the beginning up to where it began
 		}
-		if err := t.readAhead(l, batch, pass); err != nil {
+		if err := t.readAhead(l, b); err != nil {
 			return nil, err
 		}
 	}
@@ -193,9 +217,11 @@ func (t *tx) nextReady(batch int64, pass int, turn int64) (*readyJob, error) {
 }
 
 // readAhead reads the next jobs of as many accounts as the transaction reaches for: from account to account, one seek each.
-func (t *tx) readAhead(l *lookout, batch int64, pass int) error {
+func (t *tx) readAhead(l *lookout, b *batchRow) error {
 	const next = `SELECT j.id FROM job j WHERE j.batch_id=?1 AND j.due_pass=?2 AND j.state IN ('pending','failed')
-		AND (j.publish_at IS NULL OR j.publish_at<=?3 OR EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL))
+		AND (j.publish_at IS NULL OR j.publish_at<=?3
+		OR EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?7)))
+		AND NOT EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND h.until>?3 AND h.until<=?7)
 		AND j.account_id<=?5 AND j.account_id>`
 	const order = ` ORDER BY j.account_id, j.id LIMIT 1`
 	l.ready = l.ready[:0]
@@ -203,9 +229,9 @@ func (t *tx) readAhead(l *lookout, batch int64, pass int) error {
 			UNION ALL SELECT (`+next+`(SELECT account_id FROM job WHERE id=turn.id)`+order+`), n+1 FROM turn WHERE id IS NOT NULL AND n<?6)
 		SELECT `+jobColumns+`,
 			EXISTS(SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL),
-			EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
+			EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?7))
 		FROM turn JOIN job j ON j.id=turn.id JOIN account a ON a.id=j.account_id ORDER BY n`,
-		[]any{batch, pass, ms(t.now), l.from, l.to, t.reach}, func(row scanner) error {
+		[]any{b.id, b.pass, ms(t.now), l.from, l.to, t.reach, t.far(b.limits)}, func(row scanner) error {
 			var r readyJob
 			if err := row.Scan(r.dest(&r.busy, &r.held)...); err != nil {
 				return err
@@ -285,53 +311,6 @@ func (t *tx) duplicate(c reel.Claim, at home, from reel.State, other string) (re
 	}
 	t.moved(at.batch, from, reel.SetAside, 1)
 	return e, t.journal(at.batch, c.Key, &e)
-}
-
-// holdBack sets aside the ready jobs of held accounts: of one, or of all where account is 0.
-func (t *tx) holdBack(batch int64, name string, account int64) ([]reel.Event, error) {
-	type heldAccount struct {
-		id   int64
-		name string
-	}
-	var held []heldAccount
-	err := t.each(`SELECT h.account_id, a.name FROM hold h JOIN account a ON a.id=h.account_id
-		WHERE h.released_at IS NULL AND (CAST(?1 AS BIGINT)=0 OR h.account_id=?1) ORDER BY h.account_id`, []any{account}, func(row scanner) error {
-		var h heldAccount
-		err := row.Scan(&h.id, &h.name)
-		held = append(held, h)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	var pass int
-	if err := t.row(`SELECT pass FROM batch WHERE id=?`, []any{batch}, &pass); err != nil {
-		return nil, err
-	}
-	var events []reel.Event
-	for _, h := range held {
-		count := 0
-		for _, state := range []reel.State{reel.Pending, reel.Failed} {
-			for _, due := range []int{pass, pass + 1} {
-				n, err := t.exec(`UPDATE job SET state='set_aside', reason='account_hold' WHERE batch_id=? AND due_pass=? AND account_id=?
-					AND state IN ('pending','failed') AND state=?`, batch, due, h.id, string(state))
-				if err != nil {
-					return nil, err
-				}
-				t.moved(batch, state, reel.SetAside, int(n))
-				count += int(n)
-			}
-		}
-		if count == 0 {
-			continue
-		}
-		e := reel.Event{Kind: reel.EventHeldBack, Batch: name, Account: h.name, Count: count}
-		if err := t.journal(batch, 0, &e); err != nil {
-			return nil, err
-		}
-		events = append(events, e)
-	}
-	return events, nil
 }
 
 // Started notes which process executes a job, for whoever has to make sure later that it is dead. It is not waited for:

@@ -257,7 +257,7 @@ func (im *importer) history(p reel.Post, acc int64) error {
 		}
 	}
 	if past.Hold {
-		if _, err := im.t.enterHold(acc, job, past.Verdict, past.Evidence.Text); err != nil {
+		if _, err := im.t.enterHold(acc, job, 0, past.Verdict, past.Evidence.Text); err != nil {
 			return err
 		}
 	}

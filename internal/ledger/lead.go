@@ -65,12 +65,20 @@ func (s *Store) Lead(ctx context.Context, bid reel.Bid) (round reel.Round, event
 			used_at=?, generation=? WHERE id=?`, sup.id, leaseEnd(t.now), marshal(bid.Limits), bid.Limits.MaxPasses, ms(t.now), sup.generation, id); err != nil {
 			return err
 		}
+		if events, err = t.expire(0); err != nil {
+			return err
+		}
+		if err := t.renewBreaker(id, bid.Limits); err != nil {
+			return err
+		}
 		if err := t.reopen(id, bid, last); err != nil {
 			return err
 		}
-		if events, err = t.holdBack(id, bid.Batch, 0); err != nil {
+		back, err := t.holdBack(id, bid.Batch, 0)
+		if err != nil {
 			return err
 		}
+		events = append(events, back...)
 		totals, err := t.totalsOf(id)
 		if err != nil {
 			return err
@@ -100,7 +108,8 @@ func (t *tx) reopen(id int64, bid reel.Bid, before int) error {
 		_, err = t.exec(`UPDATE job SET look_due=0 WHERE batch_id=? AND look_due=1`, id)
 	} else {
 		if looks, err = t.exec(`UPDATE job SET look_due=1 WHERE batch_id=? AND state='in_doubt' AND owner IS NULL
-			AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL)`, id); err != nil {
+			AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL
+			AND (h.until IS NULL OR h.until>?))`, id, t.far(bid.Limits)); err != nil {
 			return err
 		}
 	}
@@ -198,7 +207,7 @@ func (s *Store) OpenPass(ctx context.Context, batch string, term int64, pass int
 		if round.Open || round.Pass != pass-1 {
 			return fmt.Errorf("open pass %d of batch %q: %w", pass, batch, reel.ErrLost)
 		}
-		if events, err = t.holdBack(id, batch, 0); err != nil {
+		if events, err = t.expireAndHoldBack(id, batch); err != nil {
 			return err
 		}
 		totals, err := t.totalsOf(id)
@@ -227,7 +236,8 @@ func (s *Store) OpenPass(ctx context.Context, batch string, term int64, pass int
 }
 
 // Advance closes the open pass, if there is one, asks decide what comes next and keeps the answer: the wait before the next
-// pass, or the result. reel.ErrNotYet while a job of the pass is due, in flight or to be looked up.
+// pass, or the result. Where the pass stays open nothing else changes. reel.ErrNotYet while a job of the pass is due, in flight or to be looked up; *reel.OutageError where these
+// are kept back by a breaker that stays open for longer than a run waits.
 func (s *Store) Advance(ctx context.Context, batch string, term int64, decide func(reel.Standing) reel.Step) (step reel.Step, events []reel.Event, err error) {
 	err = s.do(func(t *tx) error {
 		events = nil
@@ -239,32 +249,63 @@ func (s *Store) Advance(ctx context.Context, batch string, term int64, decide fu
 		if err != nil {
 			return err
 		}
-		var busy bool // the + keeps SQLite from going through the batch instead of the few jobs in flight
-		if err := t.row(`SELECT EXISTS(SELECT 1 FROM job WHERE +batch_id=?1 AND owner IS NOT NULL)
-			OR EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND look_due=1)
-			OR (?2 AND EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND due_pass=?3 AND state IN ('pending','failed')))`,
-			[]any{id, round.Open, round.Pass}, &busy); err != nil {
-			return err
-		}
-		if busy {
-			return reel.ErrNotYet
-		}
-		if events, err = t.holdBack(id, batch, 0); err != nil {
-			return err
-		}
-		totals, err := t.totalsOf(id)
+		limits, outage, err := t.limitsAndOutage(id)
 		if err != nil {
 			return err
 		}
-		step = decide(reel.Standing{Round: round, Totals: totals})
+		s := reel.Standing{Round: round}
+		var busy bool // the + keeps SQLite from going through the batch instead of the few jobs in flight
+		if err := t.row(`SELECT EXISTS(SELECT 1 FROM job WHERE +batch_id=?1 AND owner IS NOT NULL)
+			OR EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND look_due=1 AND NOT EXISTS
+			(SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL AND h.until>?4))
+			OR (?2 AND EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND due_pass=?3 AND state IN ('pending','failed') AND `+free+`))`,
+			[]any{id, round.Open, round.Pass, t.far(limits), ms(t.now)}, &busy); err != nil {
+			return err
+		}
+		if busy {
+			return t.notYet(id, outage)
+		}
+		if events, err = t.expireAndHoldBack(id, batch); err != nil {
+			return err
+		}
+		if err := t.row(`SELECT ?2 AND EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND due_pass=?3 AND state IN ('pending','failed')),
+			EXISTS(SELECT 1 FROM job WHERE batch_id=?1 AND due_pass=?3+1 AND state IN ('pending','failed') AND `+free+`)`,
+			[]any{id, round.Open, round.Pass, t.far(limits), ms(t.now)}, &s.Waiting, &s.Others); err != nil {
+			return err
+		}
+		if s.Totals, err = t.totalsOf(id); err != nil {
+			return err
+		}
+		if step = decide(s); step.Stay {
+			return nil
+		}
+		if s.Waiting {
+			if _, err := t.exec(`UPDATE job SET due_pass=? WHERE batch_id=? AND due_pass=? AND state IN ('pending','failed')`,
+				round.Pass+1, id, round.Pass); err != nil {
+				return err
+			}
+		}
 		if round.Open {
 			if err := t.closePass(id, round, step, &events); err != nil {
 				return err
 			}
 		}
-		return t.apply(id, batch, round, &step, totals, &events)
+		return t.apply(id, batch, round, &step, s.Totals, &events)
 	})
 	return step, events, err
+}
+
+// free says that a job's account does not wait for the time of a hold.
+const free = `NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL AND h.until>?5 AND h.until<=?4)`
+
+// expireAndHoldBack brings the jobs of a batch up to what is held now.
+func (t *tx) expireAndHoldBack(id int64, batch string) ([]reel.Event, error) {
+	events, err := t.expire(0)
+	if err != nil {
+		return nil, err
+	}
+	back, err := t.holdBack(id, batch, 0)
+	return append(events, back...), err
 }
 
 func (t *tx) closePass(id int64, round reel.Round, step reel.Step, events *[]reel.Event) error {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"reelpass/internal/plan"
 	"reelpass/internal/reel"
@@ -180,7 +181,7 @@ func exercise(t *testing.T, s *Store) {
 	_, err = s.Renew(ctx, sup.ID)
 	must(err)
 	must(s.Pause(ctx, "b", false, "me"))
-	must(s.HoldAccount(ctx, "acc-00010", "me", "why"))
+	must(s.HoldAccount(ctx, "acc-00010", "me", "why", time.Time{}))
 	_, err = s.ReleaseAccount(ctx, "acc-00010", "me", true)
 	must(err)
 	_, err = s.Cancel(ctx, "b", "job-0000015", "me")

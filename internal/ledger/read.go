@@ -102,12 +102,12 @@ func (s *Store) Status(ctx context.Context, batch string) (st reel.Status, err e
 func (s *Store) status(ctx context.Context, r reader, batch string) (reel.Status, error) {
 	st := reel.Status{Batch: reel.Batch{Name: batch}, Passes: []reel.PassStats{}}
 	var id, until int64
-	var limits string
+	var limits, breaker string
 	var paused, led bool
 	var pass int
 	var created, waiting sql.NullInt64
-	err := r.QueryRowContext(ctx, `SELECT id,limits,result,paused,pass,created_at,waiting_until,leader IS NOT NULL,leader_until
-		FROM batch WHERE name=?`, batch).Scan(&id, &limits, &st.Result, &paused, &pass, &created, &waiting, &led, &until)
+	err := r.QueryRowContext(ctx, `SELECT id,limits,result,paused,pass,created_at,waiting_until,leader IS NOT NULL,leader_until,breaker
+		FROM batch WHERE name=?`, batch).Scan(&id, &limits, &st.Result, &paused, &pass, &created, &waiting, &led, &until, &breaker)
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, fmt.Errorf("batch %q: %w", batch, reel.ErrNotFound)
 	}
@@ -115,6 +115,7 @@ func (s *Store) status(ctx context.Context, r reader, batch string) (reel.Status
 		return st, err
 	}
 	st.Limits, st.CreatedAt = unmarshal[reel.Limits](limits), fromMS(created)
+	st.Outage = unmarshal[reel.Breaker](breaker).Outage
 	if err := rowsOf(ctx, r, `SELECT name,n FROM total WHERE batch_id=?`, []any{id}, func(rows *sql.Rows) error {
 		return scanTotal(rows, &st.Totals)
 	}); err != nil {
@@ -234,23 +235,25 @@ type Story struct {
 	Record   reel.Record
 	Attempts []reel.Attempt
 	Events   []reel.Event
-	Held     bool // its account is held
+	Held     bool      // its account is held
+	Until    time.Time // until then; zero where only a person ends it
 	Limits   reel.Limits
 	LastPass int
 }
 
 // Story tells one job's whole story; reel.ErrNotFound where there is none.
 func (s *Store) Story(ctx context.Context, batch string, id reel.JobID) (st Story, err error) {
-	err = s.moment(ctx, func(r reader) error { st, err = story(ctx, r, batch, id); return err })
+	err = s.moment(ctx, func(r reader) error { st, err = story(ctx, r, batch, id, s.clock()); return err })
 	return st, err
 }
 
-func story(ctx context.Context, r reader, batch string, id reel.JobID) (Story, error) {
+func story(ctx context.Context, r reader, batch string, id reel.JobID, now time.Time) (Story, error) {
 	var st Story
 	var key int64
 	var limits string
-	err := r.QueryRowContext(ctx, `SELECT j.id,b.limits,b.last_pass,EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
-		FROM job j JOIN batch b ON b.id=j.batch_id WHERE b.name=? AND j.job_id=?`, batch, string(id)).Scan(&key, &limits, &st.LastPass, &st.Held)
+	err := r.QueryRowContext(ctx, `SELECT j.id,b.limits,b.last_pass,h.id IS NOT NULL,h.until FROM job j JOIN batch b ON b.id=j.batch_id
+		LEFT JOIN hold h ON h.account_id=j.account_id AND h.released_at IS NULL
+		WHERE b.name=? AND j.job_id=?`, batch, string(id)).Scan(&key, &limits, &st.LastPass, &st.Held, (*nullTime)(&st.Until))
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, fmt.Errorf("job %q in batch %q: %w", id, batch, reel.ErrNotFound)
 	}
@@ -258,6 +261,9 @@ func story(ctx context.Context, r reader, batch string, id reel.JobID) (Story, e
 		return st, err
 	}
 	st.Limits = unmarshal[reel.Limits](limits)
+	if !st.Until.IsZero() && !st.Until.After(now) {
+		st.Held, st.Until = false, time.Time{} // over; the next run takes note
+	}
 	if st.Record, err = scanRecord(r.QueryRowContext(ctx, recordColumns+` WHERE j.id=?`, key)); err != nil {
 		return st, err
 	}
@@ -284,29 +290,6 @@ func story(ctx context.Context, r reader, batch string, id reel.JobID) (Story, e
 		return nil
 	})
 	return st, err
-}
-
-// Holds lists the accounts that are held, and with all also the holds of the past.
-func (s *Store) Holds(ctx context.Context, all bool) ([]reel.Hold, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT a.name,h.since,COALESCE(b.name,''),COALESCE(j.job_id,''),h.category,h.type,h.rule,h.text,
-		h.released_at,h.released_by,(SELECT count(*) FROM job w WHERE w.account_id=h.account_id
-		AND w.state='set_aside' AND w.reason='account_hold' AND h.released_at IS NULL)
-		FROM hold h JOIN account a ON a.id=h.account_id LEFT JOIN job j ON j.id=h.job LEFT JOIN batch b ON b.id=j.batch_id
-		WHERE ? OR h.released_at IS NULL ORDER BY h.id`, all)
-	if err != nil {
-		return nil, s.trouble(err)
-	}
-	defer rows.Close()
-	var holds []reel.Hold
-	for rows.Next() {
-		var h reel.Hold
-		if err := rows.Scan(&h.Account, (*nullTime)(&h.Since), &h.Batch, &h.Job, &h.Verdict.Category, &h.Verdict.Type, &h.Verdict.Rule,
-			&h.Text, (*nullTime)(&h.ReleasedAt), &h.ReleasedBy, &h.Waiting); err != nil {
-			return nil, s.trouble(err)
-		}
-		holds = append(holds, h)
-	}
-	return holds, s.trouble(rows.Err())
 }
 
 // Check asks SQLite whether the file is sound. It reads all of it. A server looks after its own files.

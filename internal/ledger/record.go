@@ -93,10 +93,13 @@ func (t *tx) record(c reel.Claim, e reel.Ending) (events []reel.Event, err error
 	}
 	events = append(events, ev)
 	if d.Hold {
-		more, err := t.hold(at.batch, at.account, c, a)
-		return append(events, more...), err
+		more, err := t.hold(at, c, a, d.Wait.Std())
+		if events = append(events, more...); err != nil {
+			return nil, err
+		}
 	}
-	return events, nil
+	more, err := t.feed(c, at, e)
+	return append(events, more...), err
 }
 
 // endAttempt takes the job out of the worker's hands, and says where it was until now. What is remembered of it is tried
@@ -150,11 +153,17 @@ func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) 
 	if a.Outcome == reel.OutcomeFailed {
 		now = reel.Tally{}.Failed(a.Verdict.Category)
 	}
+	if d.Free {
+		if n, err := t.forgive(c, from, now); n != 1 || err != nil {
+			return n, err
+		}
+	}
 	look := ""
 	if e.Away && d.State == reel.InDoubt {
 		look = `away=owner,`
 	} else if e.Look && d.State == reel.InDoubt { // not named otherwise: its index need not be looked at
-		look = `look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL) THEN 0 ELSE 1 END,`
+		look = `look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL
+			AND h.until IS NULL) THEN 0 ELSE 1 END,`
 	}
 	return t.foresee(1, `UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, `+look+`
 		attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
@@ -163,6 +172,19 @@ func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) 
 		string(d.State), string(d.Reason), c.Pass+1, now.Account, now.Content, now.Infrastructure, now.Unknown,
 		text, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL, ms(t.now),
 		c.Key, c.Fence, string(from))
+}
+
+// forgive takes an attempt that is free off the limits of its job: 1 if the job is in the given state.
+func (t *tx) forgive(c reel.Claim, from reel.State, now reel.Tally) (int64, error) {
+	var text string
+	err := t.row(`SELECT forgiven FROM job WHERE id=? AND fence=? AND owner IS NOT NULL AND state=?`, []any{c.Key, c.Fence, string(from)}, &text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return t.exec(`UPDATE job SET forgiven=? WHERE id=?`, marshal(unmarshal[reel.Tally](text).Plus(now)), c.Key)
 }
 
 // closePublish says in the publish ledger what came of the intent. A doubt keeps the row; a worker that shared without
@@ -216,12 +238,6 @@ func (t *tx) publishEnds(job int64, at home, state reel.State) error {
 	return err
 }
 
-// enterHold holds an account for what was seen of a job; 0 where it is held already.
-func (t *tx) enterHold(account, job int64, v reel.Verdict, text string) (int64, error) {
-	return t.exec(`INSERT INTO hold(account_id,since,job,category,type,rule,text) VALUES(?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
-		account, ms(t.now), job, string(v.Category), v.Type, v.Rule, text)
-}
-
 // count books an attempt in its pass, or takes it out again with n = -1.
 func count(p *reel.PassStats, a reel.Attempt, d reel.Decision, n int) {
 	p.Processed += n
@@ -254,34 +270,6 @@ func count(p *reel.PassStats, a reel.Attempt, d reel.Decision, n int) {
 	}
 }
 
-// hold keeps the account's other jobs from being attempted, and its doubts from being looked up.
-func (t *tx) hold(batch, account int64, c reel.Claim, a reel.Attempt) ([]reel.Event, error) {
-	n, err := t.enterHold(account, c.Key, a.Verdict, a.Evidence.Text)
-	if err != nil {
-		return nil, err
-	}
-	var events []reel.Event
-	if n > 0 { // else a person held it meanwhile
-		e := reel.Event{Kind: reel.EventHold, Batch: c.Batch, Job: c.Job.ID, Account: c.Job.Account, Verdict: &a.Verdict, Text: a.Evidence.Text}
-		if err := t.journal(batch, c.Key, &e); err != nil {
-			return nil, err
-		}
-		events = append(events, e)
-	}
-	if err := t.noLooks(account); err != nil {
-		return nil, err
-	}
-	back, err := t.holdBack(batch, c.Batch, account)
-	return append(events, back...), err
-}
-
-// noLooks takes the looks at a held account's jobs off the list: its phone is left alone. The first run after its release
-// puts them back.
-func (t *tx) noLooks(account int64) error {
-	_, err := t.exec(`UPDATE job SET look_due=0 WHERE look_due=1 AND account_id=?`, account)
-	return err
-}
-
 // RecordLook ends a look at the outside world. Found and Absent settle the doubt; Unsure leaves it to the next run or a
 // person, and so does Absent while a worker on another host may still act. decision is used with Absent only.
 func (s *Store) RecordLook(ctx context.Context, c reel.Claim, look reel.Look, decision reel.Decision) (events []reel.Event, err error) {
@@ -301,7 +289,11 @@ func (s *Store) RecordLook(ctx context.Context, c reel.Claim, look reel.Look, de
 			look = reel.Look{Finding: reel.Unsure, Why: "it is not there, but its worker was on another host, and nobody there has said that it acts no more"}
 		}
 		e, err := t.settleDoubt(at, c, look, decision)
-		events = []reel.Event{e}
+		if err != nil {
+			return err
+		}
+		more, err := t.looked(c, at.batch, look.Finding)
+		events = append([]reel.Event{e}, more...)
 		return err
 	})
 	return events, err
@@ -369,7 +361,8 @@ func (t *tx) settleDoubt(at home, c reel.Claim, look reel.Look, d reel.Decision)
 func (s *Store) Release(ctx context.Context, c reel.Claim) error {
 	return s.do(func(t *tx) error {
 		_, err := t.exec(`UPDATE job SET owner=NULL, lease_until=NULL, worker_pid=0,
-			look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL) THEN 0 ELSE 1 END
+			look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL AND h.until IS NULL)
+			THEN 0 ELSE 1 END
 			WHERE id=? AND fence=? AND owner IS NOT NULL AND state='in_doubt'`, c.Key, c.Fence)
 		return err
 	})

@@ -23,6 +23,11 @@ func (s *Store) Pause(ctx context.Context, batch string, paused bool, by string)
 		if paused {
 			kind = reel.EventPaused
 		}
+		if !paused { // whoever says so may have mended what the breaker found
+			if err := t.lift(id); err != nil {
+				return err
+			}
+		}
 		return t.journal(id, 0, &reel.Event{Kind: kind, Batch: batch, By: by})
 	})
 }
@@ -40,7 +45,7 @@ type found struct {
 
 func (t *tx) find(batch string, id reel.JobID) (f found, err error) {
 	err = t.row(`SELECT j.id,j.batch_id,j.account_id,j.state,j.reason,a.name,j.owner IS NOT NULL,
-		EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
+		EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND h.until IS NULL)
 		FROM job j JOIN batch b ON b.id=j.batch_id JOIN account a ON a.id=j.account_id WHERE b.name=? AND j.job_id=?`,
 		[]any{batch, string(id)}, &f.key, &f.batch, &f.account, &f.state, &f.reason, &f.accountName, &f.leased, &f.held)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -50,7 +55,7 @@ func (t *tx) find(batch string, id reel.JobID) (f found, err error) {
 }
 
 // Retry returns a job that is set aside, exhausted, out of passes or cancelled to the next pass, with its limits fresh. It is
-// refused for a job that lives, is posted or in doubt, and while the account is held.
+// refused for a job that lives, is posted or in doubt, and while the account is held for a person.
 func (s *Store) Retry(ctx context.Context, batch string, id reel.JobID, by string) (e reel.Event, err error) {
 	err = s.do(func(t *tx) error {
 		f, err := t.find(batch, id)
@@ -77,8 +82,15 @@ func (t *tx) giveBack(f found, e *reel.Event) error {
 		&now.Attempts, &now.Account, &now.Content, &now.Infrastructure, &now.Unknown); err != nil {
 		return err
 	}
-	if _, err := t.exec(`UPDATE job SET state='pending', reason='', forgiven=?, due_pass=(SELECT pass+1 FROM batch WHERE id=batch_id) WHERE id=?`,
-		marshal(now), f.key); err != nil {
+	if _, err := t.exec(`UPDATE job SET forgiven=? WHERE id=?`, marshal(now), f.key); err != nil {
+		return err
+	}
+	return t.comeBack(f, e)
+}
+
+// comeBack makes a job pending for the next pass.
+func (t *tx) comeBack(f found, e *reel.Event) error {
+	if _, err := t.exec(`UPDATE job SET state='pending', reason='', due_pass=(SELECT pass+1 FROM batch WHERE id=batch_id) WHERE id=?`, f.key); err != nil {
 		return err
 	}
 	t.moved(f.batch, f.state, reel.Pending, 1)
@@ -141,75 +153,4 @@ func (s *Store) Resolve(ctx context.Context, batch string, id reel.JobID, look r
 		return err
 	})
 	return e, err
-}
-
-// ReleaseAccount ends the hold of an account and returns the jobs that it set aside in every batch to their next pass; with
-// cause also the job whose verdict caused it.
-func (s *Store) ReleaseAccount(ctx context.Context, account, by string, cause bool) (returned int, err error) {
-	err = s.do(func(t *tx) error {
-		returned = 0
-		var id, hold int64
-		var job sql.NullInt64
-		err := t.row(`SELECT a.id,h.id,h.job FROM account a JOIN hold h ON h.account_id=a.id WHERE a.name=? AND h.released_at IS NULL`,
-			[]any{account}, &id, &hold, &job)
-		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("hold of account %q: %w", account, reel.ErrNotFound)
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := t.exec(`UPDATE hold SET released_at=?, released_by=? WHERE id=?`, ms(t.now), by, hold); err != nil {
-			return err
-		}
-		jobs, err := t.heldJobs(id, job.Int64, cause)
-		if err != nil {
-			return err
-		}
-		for _, f := range jobs {
-			if err := t.giveBack(f, &reel.Event{
-				Kind: reel.EventRetried, Batch: f.batchName, Job: f.id, Account: account, By: by,
-				Text: "account released",
-			}); err != nil {
-				return err
-			}
-		}
-		returned = len(jobs)
-		return t.journal(0, 0, &reel.Event{Kind: reel.EventReleased, Account: account, By: by, Count: returned})
-	})
-	return returned, err
-}
-
-func (t *tx) heldJobs(account, cause int64, withCause bool) ([]found, error) {
-	var jobs []found
-	err := t.each(`SELECT j.id,j.batch_id,b.name,j.job_id,j.state FROM job j JOIN batch b ON b.id=j.batch_id
-		WHERE j.account_id=?1 AND j.state='set_aside' AND (j.reason='account_hold' OR (?2 AND j.id=?3)) ORDER BY j.id`,
-		[]any{account, withCause, cause}, func(row scanner) error {
-			f := found{account: account}
-			err := row.Scan(&f.key, &f.batch, &f.batchName, &f.id, &f.state)
-			jobs = append(jobs, f)
-			return err
-		})
-	return jobs, err
-}
-
-// HoldAccount holds an account by a person's word. It is an error when the account is unknown.
-func (s *Store) HoldAccount(ctx context.Context, account, by, why string) error {
-	return s.do(func(t *tx) error {
-		var id int64
-		err := t.row(`SELECT id FROM account WHERE name=?`, []any{account}, &id)
-		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("account %q: %w", account, reel.ErrNotFound)
-		}
-		if err != nil {
-			return err
-		}
-		n, err := t.exec(`INSERT INTO hold(account_id,since,text) VALUES(?,?,?) ON CONFLICT DO NOTHING`, id, ms(t.now), why)
-		if err != nil || n == 0 {
-			return err
-		}
-		if err := t.noLooks(id); err != nil {
-			return err
-		}
-		return t.journal(0, 0, &reel.Event{Kind: reel.EventHold, Account: account, By: by, Text: why})
-	})
 }

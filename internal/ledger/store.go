@@ -30,6 +30,7 @@ type batchRow struct {
 	looks        bool // jobs wait for a look
 	generation   int  // of the rules by which it is shared, 0 before its first run
 	limits       reel.Limits
+	breaker      reel.Breaker
 }
 
 func (t *tx) batch(name string) (*batchRow, error) {
@@ -37,9 +38,9 @@ func (t *tx) batch(name string) (*batchRow, error) {
 		return b, nil
 	}
 	b := new(batchRow)
-	var limits string
+	var limits, breaker string
 	err := t.row(`SELECT id,pass,last_pass,pass_open,paused,EXISTS(SELECT 1 FROM job WHERE batch_id=batch.id AND look_due=1),limits,
-		generation FROM batch WHERE name=?`, []any{name}, &b.id, &b.pass, &b.last, &b.open, &b.paused, &b.looks, &limits, &b.generation)
+		generation,breaker FROM batch WHERE name=?`, []any{name}, &b.id, &b.pass, &b.last, &b.open, &b.paused, &b.looks, &limits, &b.generation, &breaker)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("batch %q: %w", name, reel.ErrNotFound)
 	}
@@ -49,7 +50,7 @@ func (t *tx) batch(name string) (*batchRow, error) {
 	if limits != t.limitsText { // the same for a whole run
 		t.limitsText, t.limits = limits, unmarshal[reel.Limits](limits)
 	}
-	b.limits = t.limits
+	b.limits, b.breaker = t.limits, unmarshal[reel.Breaker](breaker)
 	t.batches[name] = b
 	return b, nil
 }

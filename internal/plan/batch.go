@@ -7,11 +7,14 @@ import (
 )
 
 // Next decides what comes after a pass, or at the start of a run: another pass, or the end and its result (semantics,
-// rules 3 and 7). A pass without a job is never opened, and the delay stands between two passes only.
+// rules 3 and 7). A pass without a job is never opened, and the delay stands between two passes only. A pass whose jobs wait for
+// their accounts' time stays open, unless others could go on in the next one: then they wait there.
 func Next(s reel.Standing, l reel.Limits) reel.Step {
 	due := s.Totals.Pending + s.Totals.Failed
 	next := s.Round.Pass + 1
 	switch {
+	case s.Waiting && (!s.Others || s.Round.Used() >= l.MaxPasses):
+		return reel.Step{Stay: true, Why: "WAITING: the accounts of all jobs that are left asked for time"}
 	case due > 0 && s.Round.Used() < l.MaxPasses:
 		step := reel.Step{Open: next, Why: fmt.Sprintf("STARTING: %s to do in pass %d", jobs(due), next)}
 		if s.Round.Used() > 0 {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
 	"reelpass/internal/reel"
 )
@@ -13,6 +14,7 @@ type Try struct {
 	LastPass    int        // the last pass of the round
 	MaxAttempts int        // the job's own limit, 0 for none
 	ShareBegun  bool       // the irreversible step may have happened
+	Pause       reel.Pause // what the account or the publisher asked for
 }
 
 // After decides what becomes of a job whose attempt ended without a post (semantics, rules 4, 5 and 9).
@@ -22,6 +24,10 @@ type Try struct {
 // of them is Failed and due in the next pass, whether or not there is a pass left: that is Next's to say.
 func After(t Try, v reel.Verdict, l reel.Limits) reel.Decision {
 	d := reel.Decision{Hold: v.Category == reel.Account && l.AccountHold}
+	asked := t.Pause.For > 0 && v.Category != reel.Content && (v.Category != reel.Unknown || l.RetryUnknown)
+	if asked {
+		d.Hold, d.Wait = !t.Pause.Publisher, reel.Seconds(t.Pause.For)
+	}
 	if t.ShareBegun {
 		d.State = reel.InDoubt
 		d.Why = "the share had begun: it may be posted, so it is looked up and never simply repeated"
@@ -33,6 +39,13 @@ func After(t Try, v reel.Verdict, l reel.Limits) reel.Decision {
 		maxAttempts = t.MaxAttempts
 	}
 	switch {
+	case asked && d.Hold && t.Pause.For > l.MaxWait.Std():
+		d.State, d.Reason, d.Free = reel.SetAside, reel.ReasonAccountHold, true
+		d.Why = fmt.Sprintf("the account asks to wait for %s, and a run waits for %s at most: a run after that takes it",
+			brief(t.Pause.For), brief(l.MaxWait.Std()))
+	case asked:
+		d.State, d.DuePass, d.Free = reel.Failed, t.Pass+1, true
+		d.Why = fmt.Sprintf("%s asks to wait for %s, which costs the job none of its limits%s", whose(d.Hold), brief(t.Pause.For), after(t))
 	case v.Category == reel.Account:
 		d.State, d.Reason = reel.SetAside, reel.ReasonAccount
 		d.Why = "trouble with the account: not tried again until a person has looked"
@@ -55,15 +68,28 @@ func After(t Try, v reel.Verdict, l reel.Limits) reel.Decision {
 	default:
 		d.State, d.DuePass = reel.Failed, t.Pass+1
 		d.Why = fmt.Sprintf("%s failure %d of %d allowed, attempt %d of %d",
-			v.Category, now.Failures(v.Category), l.Of(v.Category), now.Attempts, maxAttempts)
-		if t.Pass < t.LastPass {
-			d.Why += fmt.Sprintf(": tried again in pass %d", t.Pass+1)
-		} else {
-			d.Why += fmt.Sprintf(": could be tried again, but pass %d is the last", t.LastPass)
-		}
+			v.Category, now.Failures(v.Category), l.Of(v.Category), now.Attempts, maxAttempts) + after(t)
 	}
 	return d
 }
+
+// after says when a job that may be tried again is.
+func after(t Try) string {
+	if t.Pass < t.LastPass {
+		return fmt.Sprintf(": tried again in pass %d", t.Pass+1)
+	}
+	return fmt.Sprintf(": could be tried again, but pass %d is the last", t.LastPass)
+}
+
+func whose(account bool) string {
+	if account {
+		return "the account"
+	}
+	return "the publisher"
+}
+
+// brief is a duration to the second.
+func brief(d time.Duration) string { return d.Round(time.Second).String() }
 
 // Posted is the decision after a post.
 func Posted() reel.Decision { return reel.Decision{State: reel.Succeeded, Why: "posted"} }

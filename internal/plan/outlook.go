@@ -2,15 +2,19 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
 	"reelpass/internal/reel"
 )
 
-// Outlook says in a sentence what will happen to a job next, and what a person could do about it.
-func Outlook(r reel.Record, held bool, l reel.Limits, lastPass int) string {
+// Outlook says in a sentence what will happen to a job next, and what a person could do about it. until is the end of its
+// account's hold, zero for one that only a person ends; it is said in its own zone.
+func Outlook(r reel.Record, held bool, until time.Time, l reel.Limits, lastPass int) string {
 	switch r.State {
 	case reel.Pending, reel.Failed:
 		switch {
+		case held && !until.IsZero():
+			return fmt.Sprintf("nothing before %s: its account is held until then, and then tried by itself", moment(until))
 		case held:
 			return "nothing until a person releases the account: it is held"
 		case r.DuePass > lastPass && lastPass > 0:
@@ -31,6 +35,9 @@ func Outlook(r reel.Record, held bool, l reel.Limits, lastPass int) string {
 		}
 		return "it is looked up when the batch runs and its publisher can look; what that does not settle, a person must say"
 	case reel.SetAside:
+		if r.Reason == reel.ReasonAccountHold && held && !until.IsZero() {
+			return fmt.Sprintf("a run after %s takes it: its account is held until then", moment(until))
+		}
 		if r.Reason == reel.ReasonAccountHold {
 			return "nothing until a person releases the account; then it is tried in the next pass"
 		}
@@ -52,3 +59,5 @@ func left(r reel.Record, l reel.Limits) string {
 	c := r.Verdict.Category
 	return fmt.Sprintf("%d of %d %s failures and %d of %d attempts are used", t.Failures(c), l.Of(c), c, t.Attempts, l.MaxAttempts)
 }
+
+func moment(t time.Time) string { return t.Format("2006-01-02 15:04:05") }

@@ -17,6 +17,7 @@ func limits() *rapid.Generator[reel.Limits] {
 			MaxPasses: rapid.IntRange(1, 6).Draw(t, "passes"), RetryDelay: reel.Seconds(time.Duration(rapid.IntRange(0, 60).Draw(t, "delay")) * time.Second),
 			Infrastructure: rapid.IntRange(0, 5).Draw(t, "infra"), Unknown: rapid.IntRange(0, 5).Draw(t, "unknown"),
 			MaxAttempts: rapid.IntRange(1, 7).Draw(t, "attempts"), RetryUnknown: rapid.Bool().Draw(t, "retry"), AccountHold: rapid.Bool().Draw(t, "hold"),
+			MaxWait: reel.Seconds(time.Duration(rapid.IntRange(0, 60).Draw(t, "wait")) * time.Second),
 		}
 	})
 }
@@ -28,6 +29,7 @@ func tries() *rapid.Generator[plan.Try] {
 		return plan.Try{
 			Tally: tally, Pass: rapid.IntRange(1, 6).Draw(t, "pass"), LastPass: 6,
 			MaxAttempts: rapid.IntRange(0, 4).Draw(t, "own"), ShareBegun: rapid.Bool().Draw(t, "begun"),
+			Pause: reel.Pause{For: time.Duration(max(0, rapid.IntRange(-60, 120).Draw(t, "asked"))) * time.Second, Publisher: rapid.Bool().Draw(t, "publisher")},
 		}
 	})
 }
@@ -42,6 +44,26 @@ func TestAfterHoldsTheLaw(t *testing.T) {
 		l, try, v := limits().Draw(t, "limits"), tries().Draw(t, "try"), verdicts().Draw(t, "verdict")
 		d := plan.After(try, v, l)
 		now := try.Tally.Failed(v.Category)
+		asked := try.Pause.For > 0 && v.Category != reel.Content && (v.Category != reel.Unknown || l.RetryUnknown)
+		if asked {
+			switch {
+			case d.Wait.Std() != try.Pause.For || d.Hold == try.Pause.Publisher:
+				t.Fatalf("asked %+v, decided %+v", try.Pause, d)
+			case try.ShareBegun && (d.State != reel.InDoubt || d.Free):
+				t.Fatalf("the share had begun, decided %+v", d)
+			case !try.ShareBegun && !d.Free:
+				t.Fatal("a wait costs the job one of its limits")
+			case !try.ShareBegun && try.Pause.Publisher && d.State != reel.Failed,
+				!try.ShareBegun && !try.Pause.Publisher && (d.State == reel.Failed) != (try.Pause.For <= l.MaxWait.Std()):
+				t.Fatalf("asked %+v, a run waits %s, decided %+v", try.Pause, l.MaxWait.Std(), d)
+			case d.State == reel.Failed && d.DuePass != try.Pass+1, d.State == reel.SetAside && d.Reason != reel.ReasonAccountHold:
+				t.Fatalf("decided %+v", d)
+			}
+			return
+		}
+		if d.Wait != 0 || d.Free {
+			t.Fatalf("nobody asked, decided %+v", d)
+		}
 		if try.ShareBegun && d.State != reel.InDoubt {
 			t.Fatalf("the share had begun and the job becomes %s: it may be repeated", d.State)
 		}
@@ -111,8 +133,18 @@ func TestNextHoldsTheLaw(t *testing.T) {
 		}
 		base := n("base")
 		round := reel.Round{Base: base, Pass: base + rapid.IntRange(0, l.MaxPasses).Draw(t, "used")}
-		s := plan.Next(reel.Standing{Round: round, Totals: totals}, l)
+		standing := reel.Standing{Round: round, Totals: totals}
 		due := totals.Pending + totals.Failed
+		if due > 0 && round.Used() > 0 {
+			standing.Waiting, standing.Others = rapid.Bool().Draw(t, "waiting"), due > 1 && rapid.Bool().Draw(t, "others")
+		}
+		s := plan.Next(standing, l)
+		if s.Stay != (standing.Waiting && (!standing.Others || round.Used() == l.MaxPasses)) {
+			t.Fatalf("%+v: %+v", standing, s)
+		}
+		if s.Stay {
+			return
+		}
 		switch {
 		case s.Open > 0 && due == 0:
 			t.Fatal("a pass without a job")

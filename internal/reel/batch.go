@@ -39,13 +39,18 @@ type Limits struct {
 	MaxAttempts    int     `json:"max_attempts_per_job"` // attempts of any ending, at least 1
 	RetryUnknown   bool    `json:"unknown_error_is_retryable"`
 	AccountHold    bool    `json:"account_hold"` // an account verdict holds the whole account
+	// MaxWait is the longest that a run waits for an account or a publisher that asked for time, or for an outage to end.
+	MaxWait Seconds       `json:"max_wait"`
+	Breaker BreakerLimits `json:"breaker"`
 }
 
-// DefaultLimits are the project's defaults: 5 passes, 30 s, 3 infrastructure, 2 unknown, 5 attempts.
+// DefaultLimits are the project's defaults: 5 passes, 30 s, 3 infrastructure, 2 unknown, 5 attempts, waits of up to 12 hours,
+// and a breaker that trips when 5 of the last 10 attempts fail alike.
 func DefaultLimits() Limits {
 	return Limits{
 		MaxPasses: 5, RetryDelay: Seconds(30 * time.Second), Infrastructure: 3, Unknown: 2, MaxAttempts: 5,
-		RetryUnknown: true, AccountHold: true,
+		RetryUnknown: true, AccountHold: true, MaxWait: Seconds(12 * time.Hour),
+		Breaker: BreakerLimits{Fails: 5, Of: 10, Wait: Seconds(time.Minute)},
 	}
 }
 
@@ -62,6 +67,14 @@ func (l Limits) Validate() error {
 		return fmt.Errorf("unknown-retry-limit must not be negative, not %d", l.Unknown)
 	case l.RetryDelay < 0:
 		return fmt.Errorf("retry-delay must not be negative, not %s", l.RetryDelay.Std())
+	case l.MaxWait < 0:
+		return fmt.Errorf("max-wait must not be negative, not %s", l.MaxWait.Std())
+	case l.Breaker.Fails == 0: // off
+		return nil
+	case l.Breaker.Fails < 2 || l.Breaker.Of < l.Breaker.Fails || l.Breaker.Of > 100:
+		return fmt.Errorf("breaker must be off, or K/N with 2 <= K <= N <= 100, not %d/%d", l.Breaker.Fails, l.Breaker.Of)
+	case l.Breaker.Wait <= 0:
+		return fmt.Errorf("breaker-wait must be more than nothing, not %s", l.Breaker.Wait.Std())
 	}
 	return nil
 }
@@ -84,8 +97,11 @@ type Decision struct {
 	State   State  `json:"state"`
 	Reason  Reason `json:"reason,omitempty"`
 	DuePass int    `json:"due_pass,omitempty"` // with Failed: the pass that will take it
-	Hold    bool   `json:"hold,omitempty"`     // the account is held until a person releases it
-	Why     string `json:"why"`                // the same for a person: which limit, which count, what comes next
+	Hold    bool   `json:"hold,omitempty"`     // the account is held, for Wait or else until a person releases it
+	// Wait is how long the account is held, or the whole batch where Hold is not set.
+	Wait Seconds `json:"wait,omitempty"`
+	Free bool    `json:"free,omitempty"` // the attempt does not count against any limit
+	Why  string  `json:"why"`            // the same for a person: which limit, which count, what comes next
 }
 
 // Failures counts failures by category, in one pass.
@@ -240,12 +256,14 @@ type Status struct {
 	Batch
 	Passes []PassStats `json:"passes"`
 	Totals Totals      `json:"totals"`
+	Outage *Outage     `json:"outage,omitempty"` // while the breaker is open
 }
 
-// Hold keeps every job of an account from being attempted until a person releases it.
+// Hold keeps every job of an account from being attempted until a time, or until a person releases it.
 type Hold struct {
 	Account    string    `json:"account"`
 	Since      time.Time `json:"since"`
+	Until      time.Time `json:"until,omitzero"` // zero: until a person releases it
 	Batch      string    `json:"batch,omitempty"`
 	Job        JobID     `json:"job_id,omitempty"` // the job whose verdict caused it; empty when a person held it
 	Verdict    Verdict   `json:"verdict,omitzero"`

@@ -18,8 +18,8 @@ const (
 	EventLooked      EventKind = "looked"        // reconciliation; Look, Decision
 	EventDuplicate   EventKind = "duplicate"     // refused before the share: already published on this account
 	EventHeldBack    EventKind = "held_back"     // set aside without an attempt: the account is held; Count jobs
-	EventHold        EventKind = "hold"          // an account is held
-	EventReleased    EventKind = "released"      // a person released an account; Count jobs returned
+	EventHold        EventKind = "hold"          // an account is held, until Until where that is set
+	EventReleased    EventKind = "released"      // a person released an account, or its time was over; Count jobs returned
 	EventRetried     EventKind = "retried"       // a person returned the job
 	EventCancelled   EventKind = "cancelled"     // a person took the job back
 	EventDoubted     EventKind = "doubted"       // a person said that the ledger is an old copy: the job may be posted
@@ -29,11 +29,15 @@ const (
 	EventInterrupted EventKind = "interrupted"   // the run was cut short; Text says by what
 	EventPaused      EventKind = "paused"
 	EventResumed     EventKind = "resumed"
+	EventBreakerOpen EventKind = "breaker_open"   // nothing is claimed, as Outage says; also when a canary failed alike
+	EventProbe       EventKind = "breaker_probe"  // the job claimed just now is the canary
+	EventBreakerShut EventKind = "breaker_closed" // jobs are claimed again; Outage is what was
 )
 
 // Events that only tell; they are not in the journal.
 const (
 	EventWaiting    EventKind = "waiting"     // before Pass: Remaining until it starts; sent at the start and every 10 s
+	EventOnHold     EventKind = "on_hold"     // jobs are due and must wait: Remaining, Account and Count of accounts or Outage, Text
 	EventStep       EventKind = "step"        // a worker's progress; Text names the step
 	EventWorkerUp   EventKind = "worker_up"   // a worker process started
 	EventWorkerDown EventKind = "worker_down" // a worker process ended; Text says how
@@ -69,4 +73,6 @@ type Event struct {
 	Workers   int        `json:"workers,omitempty"`
 	Result    Result     `json:"result,omitempty"`
 	Remaining Seconds    `json:"remaining,omitempty"`
+	Until     time.Time  `json:"until,omitzero"`
+	Outage    *Outage    `json:"outage,omitempty"`
 }

@@ -38,9 +38,19 @@ type Evidence struct {
 	Step   string `json:"step,omitempty"`
 	// ShareBegun says that the irreversible step had begun, so that the same text means another thing.
 	ShareBegun bool `json:"share_begun,omitempty"`
+	// RetryAfter is when the publisher may try again, as it was told: seconds, a duration, or a moment. Holds says of what it was
+	// told: HoldsAccount or HoldsPublisher.
+	RetryAfter string `json:"retry_after,omitempty"`
+	Holds      string `json:"holds,omitempty"`
 	// Note is somebody's explanation (a language model's, a driver's). It is kept and shown, and never judged.
 	Note string `json:"note,omitempty"`
 }
+
+// What a time to wait holds: the account alone, or everything that the publisher does.
+const (
+	HoldsAccount   = "account"
+	HoldsPublisher = "publisher"
+)
 
 // Category says whose trouble a failure was.
 type Category string

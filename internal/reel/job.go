@@ -64,6 +64,17 @@ func (t Tally) Failed(c Category) Tally {
 	return t
 }
 
+// Plus is both tallies together.
+func (t Tally) Plus(o Tally) Tally {
+	return Tally{
+		Attempts:       t.Attempts + o.Attempts,
+		Account:        t.Account + o.Account,
+		Content:        t.Content + o.Content,
+		Infrastructure: t.Infrastructure + o.Infrastructure,
+		Unknown:        t.Unknown + o.Unknown,
+	}
+}
+
 // Minus is the tally that remains when an earlier part is forgiven, as a person's retry does.
 func (t Tally) Minus(o Tally) Tally {
 	return Tally{

@@ -107,6 +107,7 @@ type Claim struct {
 	Intended bool   // the intent is recorded with the claim
 	Tally    Tally  // what counts against the limits so far, forgiven parts taken off
 	Worker   int
+	Canary   bool // the one job that probes whether an outage is over
 	// Lookup says that the job is in doubt and must be looked up, not executed. Doubt is the attempt in question.
 	Lookup bool
 	Doubt  Attempt

@@ -23,13 +23,17 @@ func (r Round) Used() int { return r.Pass - r.Base }
 type Standing struct {
 	Round  Round
 	Totals Totals
+	// Waiting says that jobs of the open pass wait for the time of their accounts' holds, and that it has no others to do. Others
+	// says that jobs of the next pass need not wait.
+	Waiting, Others bool
 }
 
 // Step is what comes next for a batch: a pass to open after a wait, or a result.
 type Step struct {
+	Stay   bool          // the open pass stays open: its jobs wait
 	Open   int           // the pass to open, 0 when the batch is finished
 	Wait   time.Duration // before it
-	Result Result        // set when Open is 0
+	Result Result        // set when Open is 0, unless the pass stays open
 	Why    string        // for a person
 }
 
@@ -51,6 +55,10 @@ type Ending struct {
 	// Away says of an in-doubt job that its worker was on a host that the decider cannot see, and may still act. No look can tell
 	// then that the post is absent for good, until its own supervisor has said how the worker ended, or a person decides.
 	Away bool
+	// Signature names a failure that others may repeat; empty for one that says nothing of them, and for every other ending.
+	// Breaker, where set, is what the attempt makes of the batch's breaker.
+	Signature string
+	Breaker   func(Breaker, Sample) Breaker
 	// From, where set, is the state in which the job was seen by whoever decides for somebody dead: the ending holds only if
 	// it is still so.
 	From State

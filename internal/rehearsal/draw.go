@@ -14,6 +14,8 @@ type failure struct {
 	code   string
 	step   string
 	text   string
+
+	retryAfter, holds string
 }
 
 // The steps of a rehearsed job, in order.
@@ -31,23 +33,23 @@ func steps() []string { return []string{stepStart, stepOpen, stepChoose, stepCap
 func hiccups() []failure {
 	tool, http, screen := reel.SourceTool, reel.SourceHTTP, reel.SourceScreen
 	return []failure{
-		{tool, "", stepStart, "adb: device offline"},
-		{tool, "", stepStart, "error: closed"},
-		{tool, "", stepStart, "adb: error: failed to read response from server: Connection reset by peer"},
-		{tool, "", stepStart, "error: you should run glogin to login first"},
-		{tool, "", stepStart, "Exception: Appium connection failed after 3 attempts: ADB connection lost and reconnect failed"},
-		{tool, "", stepStart, "Error: connect ECONNREFUSED 127.0.0.1:4723"},
-		{http, "50000", stepStart, "API error: 50000 - server err"},
-		{http, "524", stepStart, "API error: 524 -"},
-		{http, "45002", stepStart, "45002 Cloud phone proxy is unavailable"},
-		{tool, "", stepOpen, "Appium Settings app is not running after 5000ms"},
-		{tool, "", stepOpen, "Could not proxy command to the remote server. Original error: read ECONNRESET"},
-		{tool, "", stepOpen, "Could not proxy command to the remote server. Original error: timeout of 240000ms exceeded"},
-		{screen, "", stepOpen, "Instagram isn't responding"},
-		{tool, "", stepOpen, "dial tcp: i/o timeout"},
-		{tool, "", stepChoose, "Upload timeout after 60s (last status: 1)"},
-		{tool, "", stepChoose, "Max steps (30) reached"},
-		{tool, "", stepCaption, "UI dump failed (WebDriverException): Message: Timed out after 10050ms waiting for the root AccessibilityNodeInfo in the active window."},
+		{source: tool, code: "", step: stepStart, text: "adb: device offline"},
+		{source: tool, code: "", step: stepStart, text: "error: closed"},
+		{source: tool, code: "", step: stepStart, text: "adb: error: failed to read response from server: Connection reset by peer"},
+		{source: tool, code: "", step: stepStart, text: "error: you should run glogin to login first"},
+		{source: tool, code: "", step: stepStart, text: "Exception: Appium connection failed after 3 attempts: ADB connection lost and reconnect failed"},
+		{source: tool, code: "", step: stepStart, text: "Error: connect ECONNREFUSED 127.0.0.1:4723"},
+		{source: http, code: "50000", step: stepStart, text: "API error: 50000 - server err"},
+		{source: http, code: "524", step: stepStart, text: "API error: 524 -"},
+		{source: http, code: "45002", step: stepStart, text: "45002 Cloud phone proxy is unavailable"},
+		{source: tool, code: "", step: stepOpen, text: "Appium Settings app is not running after 5000ms"},
+		{source: tool, code: "", step: stepOpen, text: "Could not proxy command to the remote server. Original error: read ECONNRESET"},
+		{source: tool, code: "", step: stepOpen, text: "Could not proxy command to the remote server. Original error: timeout of 240000ms exceeded"},
+		{source: screen, code: "", step: stepOpen, text: "Instagram isn't responding"},
+		{source: tool, code: "", step: stepOpen, text: "dial tcp: i/o timeout"},
+		{source: tool, code: "", step: stepChoose, text: "Upload timeout after 60s (last status: 1)"},
+		{source: tool, code: "", step: stepChoose, text: "Max steps (30) reached"},
+		{source: tool, code: "", step: stepCaption, text: "UI dump failed (WebDriverException): Message: Timed out after 10050ms waiting for the root AccessibilityNodeInfo in the active window."},
 	}
 }
 
@@ -55,24 +57,24 @@ func hiccups() []failure {
 func accountFaults() []failure {
 	screen := reel.SourceScreen
 	return []failure{
-		{screen, "", stepOpen, "We suspended your account"},
-		{screen, "", stepOpen, "Confirm you're human\nEnter the code from the image"},
-		{screen, "", stepOpen, "You've Been Logged Out\nPlease log back in."},
-		{screen, "", stepOpen, "Help us confirm it's you"},
+		{source: screen, code: "", step: stepOpen, text: "We suspended your account"},
+		{source: screen, code: "", step: stepOpen, text: "Confirm you're human\nEnter the code from the image"},
+		{source: screen, code: "", step: stepOpen, text: "You've Been Logged Out\nPlease log back in."},
+		{source: screen, code: "", step: stepOpen, text: "Help us confirm it's you"},
 	}
 }
 
 func contentFaults() []failure {
 	return []failure{
-		{reel.SourceTool, "", stepChoose, "[mov,mp4,m4a,3gp,3g2,mj2 @ 0x560f45cf95c0] moov atom not found"},
-		{reel.SourceTool, "", stepChoose, "FileNotFoundError: [Errno 2] No such file or directory: '/data/videos/clip_0001.mp4'"},
+		{source: reel.SourceTool, code: "", step: stepChoose, text: "[mov,mp4,m4a,3gp,3g2,mj2 @ 0x560f45cf95c0] moov atom not found"},
+		{source: reel.SourceTool, code: "", step: stepChoose, text: "FileNotFoundError: [Errno 2] No such file or directory: '/data/videos/clip_0001.mp4'"},
 	}
 }
 
 func puzzles() []failure {
 	return []failure{
-		{reel.SourceTool, "", stepCaption, "TypeError: '<=' not supported between instances of 'int' and 'NoneType'"},
-		{reel.SourceScreen, "", stepCaption, "Sorry, there was a problem with your request"},
+		{source: reel.SourceTool, code: "", step: stepCaption, text: "TypeError: '<=' not supported between instances of 'int' and 'NoneType'"},
+		{source: reel.SourceScreen, code: "", step: stepCaption, text: "Sorry, there was a problem with your request"},
 	}
 }
 

@@ -60,9 +60,10 @@ func (p *Publisher) Publish(ctx context.Context, a reel.Assignment, d reel.Desk)
 	outcome := outcomeOK
 	var fault *failure
 	if p.script != nil {
-		outcome = p.script.outcome(a.JobID, a.Attempt)
+		o := p.script.outcome(a.JobID, a.Attempt)
+		outcome = o.Text
 		if outcome != outcomeOK && !strings.HasPrefix(outcome, "!") {
-			fault = &failure{source: reel.SourceTool, step: "rehearsal", text: outcome}
+			fault = &failure{source: reel.SourceTool, step: "rehearsal", text: o.Text, retryAfter: o.RetryAfter, holds: o.Holds}
 		}
 	} else {
 		fault = draw(p.cfg.Seed, a.JobID, a.Attempt)
@@ -77,7 +78,9 @@ func (p *Publisher) Publish(ctx context.Context, a reel.Assignment, d reel.Desk)
 			return interrupted(ctx)
 		}
 		if fault != nil && (fault.step == step || step == stepCaption) {
-			return reel.Report{Evidence: reel.Evidence{Source: fault.source, Code: fault.code, Text: fault.text, Step: fault.step}}
+			return reel.Report{Evidence: reel.Evidence{
+				Source: fault.source, Code: fault.code, Text: fault.text, Step: fault.step, RetryAfter: fault.retryAfter, Holds: fault.holds,
+			}}
 		}
 	}
 	if outcome == outcomeCrashBefore {

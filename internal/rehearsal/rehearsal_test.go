@@ -88,7 +88,8 @@ func publish(p *rehearsal.Publisher, job reel.JobID, attempt int) (r reel.Report
 }
 
 func TestScriptIsFollowed(t *testing.T) {
-	p := publisher(t, rehearsal.Config{Script: write(t, `{"a":["adb: device offline","ok"],"b":["!fail-after-share boom"]}`)})
+	p := publisher(t, rehearsal.Config{Script: write(t, `{"a":["adb: device offline","ok"],"b":["!fail-after-share boom"],
+		"c": [{"text": "slow down", "retry_after": "90s", "holds": "publisher"}, {"text": "ok"}, "boom", {"text": "!fail-after-share late"}]}`)})
 	for _, c := range []struct {
 		job     reel.JobID
 		attempt int
@@ -99,6 +100,10 @@ func TestScriptIsFollowed(t *testing.T) {
 		{"a", 2, reel.Report{Posted: true, Receipt: reel.Receipt{ID: "rehearsal-a-2"}}, true},
 		{"a", 9, reel.Report{Posted: true, Receipt: reel.Receipt{ID: "rehearsal-a-9"}}, true},
 		{"b", 1, reel.Report{Evidence: reel.Evidence{Source: reel.SourceTool, Text: "boom", Step: "share", ShareBegun: true}}, true},
+		{"c", 1, reel.Report{Evidence: reel.Evidence{Source: reel.SourceTool, Text: "slow down", Step: "rehearsal", RetryAfter: "90s", Holds: "publisher"}}, false},
+		{"c", 2, reel.Report{Posted: true, Receipt: reel.Receipt{ID: "rehearsal-c-2"}}, true},
+		{"c", 3, reel.Report{Evidence: reel.Evidence{Source: reel.SourceTool, Text: "boom", Step: "rehearsal"}}, false},
+		{"c", 4, reel.Report{Evidence: reel.Evidence{Source: reel.SourceTool, Text: "late", Step: "share", ShareBegun: true}}, true},
 		{"not in it", 1, reel.Report{Posted: true, Receipt: reel.Receipt{ID: "rehearsal-not in it-1"}}, true},
 	} {
 		if got, shared, _ := publish(p, c.job, c.attempt); got != c.want || shared != c.shared {
@@ -123,6 +128,11 @@ func TestWrongScriptsAreShownAtTheirPlace(t *testing.T) {
 		{`{"a":"ok"}`, ":1:9:", "list of outcomes"},
 		{`{"a":[1]}`, ":1:7:", "an outcome"},
 		{`{"a":[" "]}`, ":1:7:", "empty"},
+		{`{"a":["ok", {"text":"!hang","retry_after":"5s"}]}`, ":1:13:", "cannot ask to wait"},
+		{`{"a":[{"text":"x","holds":"phone"}]}`, ":1:7:", "not \"phone\""},
+		{`{"a":[{"text":"x","after":"5s"}]}`, ":1:7:", "not \"after\""},
+		{`{"a":[{"text":"x","retry_after":5}]}`, ":1:7:", "all of them texts"},
+		{`{"a":[{}]}`, ":1:7:", "empty"},
 		{"{\"a\":[\"ok\"]}\n{}", ":2:", "follows"},
 		{"{\"ä\":[\"ok\"],\n x}", ":2:2:", "invalid character"},
 		{"\xef\xbb\xbf{\"a\":[\"!x\"]}", ":1:8:", "not known"},

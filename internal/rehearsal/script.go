@@ -24,14 +24,22 @@ const (
 )
 
 // script gives each job's outcomes, attempt by attempt.
-type script map[reel.JobID][]string
+type script map[reel.JobID][]outcome
+
+// outcome is what an attempt comes to. A text alone stands for itself; one that asks to wait is written as an object:
+// {"text": "Too many requests", "retry_after": "90s", "holds": "publisher"}.
+type outcome struct {
+	Text       string `json:"text"`
+	RetryAfter string `json:"retry_after"`
+	Holds      string `json:"holds"`
+}
 
 // outcome is what the n-th attempt (from 1) of a job comes to: the last outcome repeats, and a job that is not in the
 // script is posted.
-func (s script) outcome(job reel.JobID, attempt int) string {
+func (s script) outcome(job reel.JobID, attempt int) outcome {
 	list := s[job]
 	if len(list) == 0 {
-		return outcomeOK
+		return outcome{Text: outcomeOK}
 	}
 	return list[min(max(attempt, 1), len(list))-1]
 }
@@ -84,16 +92,16 @@ func parseScript(raw []byte) (script, error) {
 		if err := p.open('[', "a list of outcomes"); err != nil {
 			return nil, err
 		}
-		var list []string
+		var list []outcome
 		for p.dec.More() {
-			outcome, at, err := p.text("an outcome")
+			o, at, err := p.outcome()
 			if err != nil {
 				return nil, err
 			}
-			if err := checkOutcome(outcome); err != nil {
+			if err := o.check(); err != nil {
 				return nil, p.wrong(at, err)
 			}
-			list = append(list, outcome)
+			list = append(list, o)
 		}
 		if len(list) == 0 {
 			return nil, p.wrong(at, fmt.Errorf("job %q has no outcome", job))
@@ -112,8 +120,21 @@ func parseScript(raw []byte) (script, error) {
 	return s, nil
 }
 
-// checkOutcome says what is wrong with an outcome.
-func checkOutcome(o string) error {
+// check says what is wrong with an outcome.
+func (o outcome) check() error {
+	if o.RetryAfter+o.Holds == "" {
+		return checkText(o.Text)
+	}
+	switch {
+	case o.Text == outcomeOK || strings.HasPrefix(o.Text, "!"):
+		return fmt.Errorf("outcome %q cannot ask to wait", o.Text)
+	case o.Holds != "" && o.Holds != reel.HoldsAccount && o.Holds != reel.HoldsPublisher:
+		return fmt.Errorf("holds is %s or %s, not %q", reel.HoldsAccount, reel.HoldsPublisher, o.Holds)
+	}
+	return nil
+}
+
+func checkText(o string) error {
 	if !strings.HasPrefix(o, "!") {
 		if strings.TrimSpace(o) == "" {
 			return errors.New("an outcome is empty")
@@ -178,6 +199,37 @@ func (p *parser) close() error {
 		return p.failure(err)
 	}
 	return nil
+}
+
+// outcome reads a text or an object, and where it begins.
+func (p *parser) outcome() (o outcome, at int64, err error) {
+	rest := bytes.TrimLeft(p.raw[p.dec.InputOffset():], " \t\r\n,")
+	if len(rest) == 0 || rest[0] != '{' {
+		o.Text, at, err = p.text("an outcome")
+		return o, at, err
+	}
+	at = int64(len(p.raw) - len(rest))
+	var fields map[string]string
+	if err := p.dec.Decode(&fields); err != nil {
+		var wrongType *json.UnmarshalTypeError
+		if errors.As(err, &wrongType) {
+			return o, at, p.wrong(at, errors.New(`an outcome is a text or {"text":"...","retry_after":"90s"}, all of them texts`))
+		}
+		return o, at, p.failure(err)
+	}
+	for name, value := range fields {
+		switch name {
+		case "text":
+			o.Text = value
+		case "retry_after":
+			o.RetryAfter = value
+		case "holds":
+			o.Holds = value
+		default:
+			return o, at, p.wrong(at, fmt.Errorf("an outcome has text, retry_after and holds, not %q", name))
+		}
+	}
+	return o, at, nil
 }
 
 // text reads a string, and where it begins.

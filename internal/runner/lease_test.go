@@ -105,7 +105,7 @@ func (s *shelf) runner(w runner.Worker, p runner.Processes) *runner.Runner {
 			Batch: "b", Workers: 1, PerWorker: 1, Limits: reel.DefaultLimits(),
 			Supervisor: reel.Supervisor{ID: "me", Process: reel.Process{Host: "here", PID: 1}},
 		},
-		Slots: s, Leases: s, Passes: s, Processes: p, NewWorker: func(int) runner.Worker { return w }, Judge: judge,
+		Slots: s, Leases: s, Passes: s, Processes: p, NewWorker: func(int) runner.Worker { return w }, Judge: judge, Sign: sign,
 		Clock: time.Now, Watch: func(reel.Event) {},
 	}
 }
@@ -232,6 +232,9 @@ func TestSweep(t *testing.T) {
 			s := run(t, false, time.Millisecond, func(start time.Time) []reel.Held { return held(start.Add(30*time.Second), reel.Running) })
 			if want := []string{"kill supervisor", "kill workers", "record failed"}; !slices.Equal(s.log, want) {
 				t.Errorf("%q, want %q", s.log, want)
+			}
+			if e := s.endings[0]; e.Signature != "" || e.Breaker != nil {
+				t.Errorf("the breaker hears of a supervisor's death: %+v", e)
 			}
 		})
 	})

@@ -260,6 +260,7 @@ func (s *sweeper) settle(ctx context.Context, h reel.Held) error {
 		},
 	})
 	ending.From = h.State
+	ending.Signature, ending.Breaker = "", nil                                               // a supervisor's death says nothing of the publisher
 	ending.Away = !r.Processes.Here(h.Supervisor.Process) && !r.bygone(h.Supervisor.Process) // its worker may still act
 	ending.Look = ending.Look && !ending.Away
 	err := r.jobChange(func() ([]reel.Event, error) { return r.Slots.Record(ctx, c, ending) })

@@ -110,8 +110,18 @@ func (r *Runner) passes(ctx context.Context, term int64) (reel.Result, error) {
 			}
 			continue
 		}
+		var outage *reel.OutageError
+		if errors.As(err, &outage) {
+			return reel.NoResult, err
+		}
 		if err != nil {
 			return reel.NoResult, fmt.Errorf("close a pass: %w", err)
+		}
+		if step.Stay {
+			if !r.untilQuiet(ctx) {
+				return reel.NoResult, nil
+			}
+			continue
 		}
 		if step.Open == 0 {
 			return step.Result, nil
@@ -177,10 +187,11 @@ func (r *Runner) wait(ctx context.Context, step reel.Step) bool {
 // windUp ends a run that was stopped. What ran has been recorded; if that was the last of the batch, it has a result after all.
 func (r *Runner) windUp(term int64) (reel.Result, error) {
 	step, err := r.advance(context.Background(), term)
-	if err == nil && step.Open == 0 {
+	if err == nil && step.Result != reel.NoResult {
 		return step.Result, nil
 	}
-	if err != nil && !errors.Is(err, reel.ErrNotYet) {
+	var outage *reel.OutageError
+	if err != nil && !errors.Is(err, reel.ErrNotYet) && !errors.As(err, &outage) {
 		return reel.NoResult, err
 	}
 	return reel.Interrupted, r.stepDown(term, "stopped before the batch was done")

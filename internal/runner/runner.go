@@ -15,7 +15,7 @@ import (
 
 // Slots is what a slot needs of the ledger.
 type Slots interface {
-	// Claim answers reel.ErrNothingDue or reel.ErrPaused when no job can be taken now; what was done before is recorded with it
+	// Claim answers reel.ErrNothingDue (perhaps a *reel.Waiting) or reel.ErrPaused when no job can be taken now; what was done before is recorded with it
 	// in any case. After any other error nothing is.
 	Claim(context.Context, reel.Claimant) (reel.Claim, []reel.Event, error)
 	// Intent is refused with reel.ErrLost or reel.ErrDuplicate; after either the job is no longer ours.
@@ -47,7 +47,7 @@ type Passes interface {
 	// Lead answers reel.ErrTaken when somebody was quicker.
 	Lead(context.Context, reel.Bid) (reel.Round, []reel.Event, error)
 	OpenPass(ctx context.Context, batch string, term int64, pass int) ([]reel.Event, error)
-	// Advance answers reel.ErrNotYet while the pass has jobs to do.
+	// Advance answers reel.ErrNotYet while the pass has jobs to do, *reel.OutageError when they wait for longer than a run does.
 	Advance(ctx context.Context, batch string, term int64, decide func(reel.Standing) reel.Step) (reel.Step, []reel.Event, error)
 	StepDown(ctx context.Context, batch string, term int64, why string) ([]reel.Event, error)
 }
@@ -113,8 +113,12 @@ type Runner struct {
 	Media     Media // nil: the publisher is handed addresses as they are shown
 	NewWorker func(id int) Worker
 	Judge     func(reel.Evidence) reel.Verdict
-	Watch     func(reel.Event) // told of everything; called from many goroutines
-	Clock     func() time.Time
+	// Pause says how long evidence asks to wait. Sign names a failure so that the same trouble of another job has the same name.
+	// Where they are nil, nothing asks, and no failure is like another.
+	Pause func(reel.Evidence, reel.Verdict, time.Time) reel.Pause
+	Sign  func(reel.Evidence, reel.Verdict, reel.Job) string
+	Watch func(reel.Event) // told of everything; called from many goroutines
+	Clock func() time.Time
 
 	once  sync.Once
 	state *state
@@ -137,6 +141,7 @@ type state struct {
 	paused  bool
 	active  map[reel.Lease]context.CancelCauseFunc
 	videos  fingerprints
+	told    hindrance // what keeps due jobs waiting, as it was told last
 
 	renewed atomic.Int64 // when the leases were renewed last, in nanoseconds since 1970
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"reelpass/internal/reel"
+	"reelpass/internal/runner"
 )
 
 // The model: semantics.md said straightforwardly, one job after another, with no store, no leases and no goroutines.
@@ -120,6 +121,11 @@ func TestSemantics(t *testing.T) {
 }
 
 func scenario(t *testing.T, seed uint64) {
+	scenarioOf(t, seed, func(b *bench, workers int, l reel.Limits) *runner.Runner { return b.runner("one", workers, l) })
+}
+
+// scenarioOf runs a scenario with a runner of the caller's, compares it with the model, and says how often the breaker opened.
+func scenarioOf(t *testing.T, seed uint64, run func(*bench, int, reel.Limits) *runner.Runner) (opened int) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	outcomes := []string{"ok", "ok", "infra: x", "infra: x", "unknown: x", "account: x", "content: x", "!crash-before-share", "!crash-after-share", ""}
 	l := reel.Limits{
@@ -139,7 +145,7 @@ func scenario(t *testing.T, seed uint64) {
 	}
 	b := newBench(t, jobs, script)
 	workers := []int{1, 4, 16}[rnd.IntN(3)]
-	result, err := b.runner("one", workers, l).Lead(context.Background())
+	result, err := run(b, workers, l).Lead(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,4 +184,5 @@ func scenario(t *testing.T, seed uint64) {
 			t.Errorf("job %s was posted %d times", id, n)
 		}
 	}
+	return len(b.kinds(reel.EventBreakerOpen))
 }

@@ -44,6 +44,7 @@ func (r *Runner) slot(hard context.Context, id int) {
 		switch {
 		case idle:
 			r.brake(errors.Is(err, reel.ErrPaused))
+			r.hindered(err)
 			if woken = r.sleep(); !woken {
 				return
 			}
@@ -216,7 +217,7 @@ func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim, asked time
 	}
 	if rep.Posted {
 		attempt.Outcome, attempt.Evidence = reel.OutcomeSucceeded, reel.Evidence{}
-		return &reel.Ended{Claim: c, Ending: reel.Ending{Attempt: attempt, Decision: plan.Posted()}}
+		return &reel.Ended{Claim: c, Ending: reel.Ending{Attempt: attempt, Decision: plan.Posted(), Breaker: r.breaker(c.Limits)}}
 	}
 	return &reel.Ended{Claim: c, Ending: r.judge(c, attempt)}
 }
@@ -231,14 +232,30 @@ func (r *Runner) step(c reel.Claim, name string) {
 // judge turns evidence into a verdict and a decision.
 func (r *Runner) judge(c reel.Claim, a reel.Attempt) reel.Ending {
 	a.Verdict = r.Judge(a.Evidence)
+	var asked reel.Pause
+	if r.Pause != nil {
+		asked = r.Pause(a.Evidence, a.Verdict, a.EndedAt)
+	}
 	d := plan.After(plan.Try{
-		Tally: c.Tally, Pass: c.Pass, LastPass: c.LastPass, MaxAttempts: c.Job.MaxAttempts, ShareBegun: a.ShareBegun,
+		Tally: c.Tally, Pass: c.Pass, LastPass: c.LastPass, MaxAttempts: c.Job.MaxAttempts, ShareBegun: a.ShareBegun, Pause: asked,
 	}, a.Verdict, c.Limits)
 	a.Outcome = reel.OutcomeFailed
 	if d.State == reel.InDoubt {
 		a.Outcome = reel.OutcomeInDoubt
 	}
-	return reel.Ending{Attempt: a, Decision: d, Look: r.Look && !d.Hold}
+	e := reel.Ending{Attempt: a, Decision: d, Look: r.Look && (!d.Hold || d.Wait > 0)}
+	if code := a.Evidence.Code; a.Evidence.Source == reel.SourceWorker && (code == reel.CodeInterrupted || code == reel.CodeLeaseLost) {
+		return e // our own doing says nothing of the publisher
+	}
+	e.Breaker = r.breaker(c.Limits)
+	if shared := a.Verdict.Category == reel.Infrastructure || a.Verdict.Category == reel.Unknown; shared && r.Sign != nil {
+		e.Signature = r.Sign(a.Evidence, a.Verdict, c.Job)
+	}
+	return e
+}
+
+func (r *Runner) breaker(l reel.Limits) func(reel.Breaker, reel.Sample) reel.Breaker {
+	return func(b reel.Breaker, s reel.Sample) reel.Breaker { return plan.Breaker(b, s, l) }
 }
 
 // intent asks the ledger for the go, unless the claim brought it along. The go is withheld when so much time has passed since

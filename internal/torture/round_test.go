@@ -275,6 +275,7 @@ func (r *round) settings() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("batch: torture\nworkers: %d\nslots: %d\nretry_delay: 0\njob_timeout: 4", r.workers, r.slots)
+	line("breaker: 2/6\nbreaker_wait: 0.02") // it opens now and then, and delays nothing for long
 	line("max_passes: %d\ninfra_retry_limit: %d\nunknown_retry_limit: %d\nmax_attempts_per_job: %d\nretry_unknown: %v\naccount_hold: %v",
 		r.limits.MaxPasses, r.limits.Infrastructure, r.limits.Unknown, r.limits.MaxAttempts, r.limits.RetryUnknown, r.limits.AccountHold)
 	if r.way.rehearsal() {

@@ -99,10 +99,11 @@ func decodeAnswer(line []byte) (m answer, ok bool, err error) {
 	var wire struct {
 		answer
 		Receipt *struct{ ID, URL word } `json:"receipt"`
-		// Evidence shadows the embedded one, for the sake of its code.
+		// Evidence shadows the embedded one, for the sake of what may be a number.
 		Evidence *struct {
 			reel.Evidence
-			Code word `json:"code"`
+			Code       word `json:"code"`
+			RetryAfter word `json:"retry_after"`
 		} `json:"evidence"`
 	}
 	if err := json.Unmarshal(line, &wire); err != nil {
@@ -114,7 +115,7 @@ func decodeAnswer(line []byte) (m answer, ok bool, err error) {
 	}
 	if wire.Evidence != nil {
 		e := wire.Evidence.Evidence
-		e.Code = string(wire.Evidence.Code)
+		e.Code, e.RetryAfter = string(wire.Evidence.Code), string(wire.Evidence.RetryAfter)
 		m.Evidence = &e
 	}
 	return m, true, nil

@@ -279,6 +279,10 @@ func (c *Client) evidence(e reel.Evidence) reel.Evidence {
 	e.Code = Clean(e.Code, wordKept, secrets...)
 	e.Text = Clean(e.Text, textKept, secrets...)
 	e.Step = Clean(e.Step, wordKept, secrets...)
+	e.RetryAfter = Clean(e.RetryAfter, wordKept, secrets...)
+	if e.Holds != reel.HoldsAccount && e.Holds != reel.HoldsPublisher {
+		e.Holds = ""
+	}
 	e.Note = Clean(e.Note, textKept, secrets...)
 	return e
 }

@@ -1,6 +1,8 @@
 package ledgertest
 
 import (
+	"time"
+
 	"reelpass/internal/reel"
 )
 
@@ -167,7 +169,7 @@ func lookCases() []testCase {
 		}},
 		{"the doubt of a held account is not looked at", func(r *room) {
 			inDoubt(r)
-			r.must(r.Store.HoldAccount(r.ctx, "a", "me", "why"))
+			r.must(r.Store.HoldAccount(r.ctx, "a", "me", "why", time.Time{}))
 			r.equal("claimed", r.claim(batch).Job.ID, "2")
 			r.lead(batch)
 			r.nothing(batch)

@@ -38,9 +38,10 @@ type model struct {
 	checks  int
 	jobs    []*modelJob // in file order
 	batches map[string]*modelBatch
-	held    map[string]bool
-	claims  []*modelClaim  // all that were ever made
-	gone    map[string]int // by account and video: gos that may have become posts
+	held    map[string]bool      // until a person releases it
+	until   map[string]time.Time // held until then
+	claims  []*modelClaim        // all that were ever made
+	gone    map[string]int       // by account and video: gos that may have become posts
 }
 
 type modelBatch struct {
@@ -49,12 +50,15 @@ type modelBatch struct {
 	led          bool
 	term         int64
 	result       reel.Result
+	breaker      reel.Breaker
+	attempts     int
 }
 
 type modelJob struct {
 	batch string
 	reel.Job
 	state    reel.State
+	aside    bool // set aside by its account's hold
 	due      int
 	look     bool // to be looked at
 	attempts int
@@ -71,8 +75,9 @@ type modelClaim struct {
 
 func newModel(rt *rapid.T, r *room) *model {
 	r.look = true
-	r.limits.MaxPasses = 3
-	m := &model{T: rt, room: r, batches: map[string]*modelBatch{}, held: map[string]bool{}, gone: map[string]int{}}
+	r.limits.MaxPasses, r.limits.MaxWait = 3, reel.Seconds(time.Minute)
+	r.limits.Breaker = reel.BreakerLimits{Fails: 2, Of: 3, Wait: reel.Seconds(5 * time.Second)}
+	m := &model{T: rt, room: r, batches: map[string]*modelBatch{}, held: map[string]bool{}, until: map[string]time.Time{}, gone: map[string]int{}}
 	for _, b := range []string{"x", "y"} {
 		m.batches[b] = &modelBatch{}
 		m.bring(b, 3)
@@ -124,23 +129,6 @@ func (m *model) busy(account string) bool {
 	return slices.ContainsFunc(m.jobs, func(j *modelJob) bool { return j.Account == account && j.claim != nil })
 }
 
-// aside sets the ready jobs of a held account aside, of all where account is empty.
-func (m *model) aside(batch, account string) {
-	for _, j := range m.of(batch, func(j *modelJob) bool {
-		return j.state.Ready() && m.held[j.Account] && (account == "" || account == j.Account)
-	}) {
-		j.state = reel.SetAside
-	}
-}
-
-func (m *model) noLooks(account string) {
-	for _, j := range m.jobs {
-		if j.Account == account {
-			j.look = false
-		}
-	}
-}
-
 // check compares the jobs after each step, and everything after some.
 func (m *model) check(rt *rapid.T) {
 	m.T = rt
@@ -149,8 +137,8 @@ func (m *model) check(rt *rapid.T) {
 			m.fatal(err)
 			i := slices.IndexFunc(m.jobs, func(j *modelJob) bool { return j.batch == name && j.ID == rec.ID })
 			j := m.jobs[i]
-			if j.state.Ready() && m.held[j.Account] && rec.State == reel.SetAside && rec.Reason == reel.ReasonAccountHold {
-				j.state = reel.SetAside // on the way of a claim, which may pass it or not
+			if j.state.Ready() && m.setsAside(j.Account) && rec.State == reel.SetAside && rec.Reason == reel.ReasonAccountHold {
+				j.state, j.aside = reel.SetAside, true // on the way of a claim, which may pass it or not
 			}
 			if rec.State != j.state || rec.Tally.Attempts != j.attempts {
 				m.Fatalf("job %s is %s with %d attempts, the model says %s with %d", j.ID, rec.State, rec.Tally.Attempts, j.state, j.attempts)
@@ -191,7 +179,9 @@ func (m *model) lead(name string) {
 	m.fatal(err)
 	m.room.terms[name] = round.Term
 	b.term, b.led = round.Term, true
-	looks := m.of(name, func(j *modelJob) bool { return j.state == reel.InDoubt && j.claim == nil && !m.held[j.Account] })
+	m.expire()
+	b.breaker = b.breaker.Renewed(m.room.now(), m.room.limits)
+	looks := m.of(name, func(j *modelJob) bool { return j.state == reel.InDoubt && j.claim == nil && !m.setsAside(j.Account) })
 	for _, j := range looks {
 		j.look = true
 	}
@@ -212,20 +202,38 @@ func (m *model) tryPass() {
 		m.lead(name)
 	}
 	step, err := m.room.advance(name)
-	waits := m.of(name, func(j *modelJob) bool {
-		return j.claim != nil || j.look || b.open && j.state.Ready() && j.due == b.pass
+	flying := m.of(name, func(j *modelJob) bool { return j.claim != nil })
+	busy := m.of(name, func(j *modelJob) bool {
+		return j.claim != nil || j.look && !m.far(j.Account) || b.open && j.state.Ready() && j.due == b.pass && !m.waits(j.Account)
 	})
+	var outage *reel.OutageError
 	switch {
 	case !b.led:
 		m.expect("advance", err, reel.ErrLost)
 		return
-	case len(waits) > 0:
+	case len(busy) > 0 && len(flying) == 0 && b.breaker.Outage != nil && b.breaker.Outage.Over:
+		if !errors.As(err, &outage) {
+			m.Fatalf("advance: %v, the model says that the outage is too long", err)
+		}
+		return
+	case len(busy) > 0:
 		m.expect("advance", err, reel.ErrNotYet)
 		return
 	}
 	m.fatal(err)
-	b.open = false
+	m.expire()
 	m.aside(name, "")
+	waiting := m.of(name, func(j *modelJob) bool { return b.open && j.state.Ready() && j.due == b.pass })
+	others := m.of(name, func(j *modelJob) bool { return j.state.Ready() && j.due == b.pass+1 && !m.waits(j.Account) })
+	if stay := len(waiting) > 0 && (len(others) == 0 || b.pass-b.base >= 3); stay != step.Stay {
+		m.Fatalf("step %+v with %d waiting and %d others in %+v", step, len(waiting), len(others), *b)
+	} else if stay {
+		return
+	}
+	for _, j := range waiting {
+		j.due = b.pass + 1
+	}
+	b.open = false
 	ready := func(j *modelJob) bool { return j.state.Ready() }
 	if due := m.of(name, ready); (len(due) > 0 && b.pass-b.base < 3) != (step.Open > 0) {
 		m.Fatalf("step %+v with %d due in %+v", step, len(due), *b)
@@ -242,6 +250,10 @@ func (m *model) tryPass() {
 	m.room.later(step.Wait)
 	_, err = m.room.Store.OpenPass(m.room.ctx, name, b.term, step.Open)
 	m.fatal(err)
+	m.expire() // the wait took time
+	if m.aside(name, ""); len(m.of(name, ready)) == 0 {
+		return
+	}
 	b.pass, b.open, b.result = b.pass+1, true, ""
 	if step.Open != b.pass {
 		m.Fatalf("opened pass %d, the model says %d", step.Open, b.pass)
@@ -264,24 +276,41 @@ func (m *model) tryClaim() {
 	name, who := m.anyBatch(), rapid.IntRange(0, 2).Draw(m.T, "supervisor")
 	b := m.batches[name]
 	c, _, err := m.room.Store.Claim(m.room.ctx, claimant(name, who))
-	free := func(j *modelJob) bool { return !m.busy(j.Account) && !m.held[j.Account] }
+	free := func(j *modelJob) bool {
+		return !m.busy(j.Account) && !m.held[j.Account] && !m.until[j.Account].After(m.room.now())
+	}
 	looks := m.of(name, func(j *modelJob) bool { return j.look && free(j) })
 	due := m.of(name, func(j *modelJob) bool { return b.open && j.state.Ready() && j.due == b.pass && free(j) })
+	outage, canary := b.breaker.Outage, b.breaker.Outage != nil
+	probing := slices.ContainsFunc(m.jobs, func(j *modelJob) bool {
+		return j.claim != nil && b.breaker.Canary == reel.Canary{Key: j.claim.Key, Fence: j.claim.Fence}
+	})
+	kept := outage != nil && (outage.Over || outage.Until.After(m.room.now()) || probing)
 	switch {
 	case b.paused:
 		m.expect("claim", err, reel.ErrPaused)
 		return
-	case len(looks)+len(due) == 0:
+	case kept, len(looks)+len(due) == 0:
 		m.expect("claim", err, reel.ErrNothingDue)
+		m.waiting(err, kept)
 		return
 	}
 	m.fatal(err)
-	may := due
-	if len(looks) > 0 {
+	may, look := due, len(looks) > 0
+	if canary {
+		look = len(due) == 0
+	}
+	if look {
 		may = looks[:1]
 	}
 	i := slices.IndexFunc(may, func(j *modelJob) bool { return j.ID == c.Job.ID })
-	if i < 0 || c.Lookup != (len(looks) > 0) {
+	if c.Canary != canary {
+		m.Fatalf("claimed %s as a canary: %v, the model says %v", c.Job.ID, c.Canary, canary)
+	}
+	if canary {
+		b.breaker.Canary = reel.Canary{Key: c.Key, Fence: c.Fence}
+	}
+	if i < 0 || c.Lookup != look {
 		m.Fatalf("claimed %s (look %v), the model allows %d jobs and %d looks", c.Job.ID, c.Lookup, len(due), len(looks))
 	}
 	j := may[i]
@@ -337,13 +366,26 @@ func (m *model) tryRecord() {
 		return
 	}
 	e := m.room.posted(c.Claim)
-	if kind := rapid.SampledFrom([]string{"posted", "account", "content", "infrastructure", "infrastructure", "unknown", "doubt"}).Draw(m.T, "end"); kind == "doubt" {
+	ends := []string{"posted", "account", "content", "infrastructure", "infrastructure", "unknown", "doubt", "limited"}
+	switch kind := rapid.SampledFrom(ends).Draw(m.T, "end"); kind {
+	case "doubt":
 		if c.job.state == reel.Running {
 			return // a share without asking has cases of its own
 		}
 		e = m.room.failing(c.Claim, reel.Infrastructure, true)
-	} else if kind != "posted" {
+	case "limited":
+		asked := reel.Pause{
+			For:       time.Duration(rapid.SampledFrom([]int{3, 20, 60, 61, 200}).Draw(m.T, "seconds")) * time.Second,
+			Publisher: rapid.IntRange(0, 3).Draw(m.T, "publisher") == 0,
+		}
+		e = m.room.asking(c.Claim, reel.Infrastructure, asked)
+	case "posted":
+	default:
 		e = m.room.failing(c.Claim, reel.Category(kind), false)
+	}
+	e.Breaker = func(b reel.Breaker, s reel.Sample) reel.Breaker { return plan.Breaker(b, s, m.room.limits) }
+	if cat := e.Attempt.Verdict.Category; cat == reel.Infrastructure || cat == reel.Unknown {
+		e.Signature = rapid.SampledFrom([]string{"one", "one", "one", "two"}).Draw(m.T, "signature")
 	}
 	_, err := m.room.Store.Record(m.room.ctx, c.Claim, e)
 	if !reel.CanBecome(c.job.state, e.Decision.State) {
@@ -359,12 +401,28 @@ func (m *model) ended(j *modelJob, e reel.Ending) {
 	if j.state == reel.Publishing && e.Decision.State != reel.Succeeded && e.Decision.State != reel.InDoubt {
 		m.gone[m.key(j)]--
 	}
+	b := m.batches[j.batch]
+	b.attempts++
 	j.attempts++
-	j.state, j.due, j.claim = e.Decision.State, j.claim.Pass+1, nil
+	if d := e.Decision; e.Breaker != nil {
+		s := reel.Sample{Signature: e.Signature, Account: j.Account, Attempt: b.attempts, At: m.room.now(), Canary: b.breaker.Canary == reel.Canary{Key: j.claim.Key, Fence: j.claim.Fence}}
+		if !d.Hold {
+			s.Wait = d.Wait.Std()
+		}
+		if s.Signature != "" || s.Canary {
+			b.breaker = e.Breaker(b.breaker, s)
+		}
+	}
+	j.state, j.aside, j.due, j.claim = e.Decision.State, e.Decision.Reason == reel.ReasonAccountHold, j.claim.Pass+1, nil
 	j.look = j.state == reel.InDoubt && e.Look && !m.held[j.Account]
-	if e.Decision.Hold && !m.held[j.Account] {
-		m.held[j.Account] = true
-		m.noLooks(j.Account)
+	switch d := e.Decision; {
+	case d.Hold && d.Wait > 0:
+		m.holdUntil(j.Account, m.room.now().Add(d.Wait.Std()))
+		if d.Wait > m.room.limits.MaxWait {
+			m.aside(j.batch, j.Account)
+		}
+	case d.Hold:
+		m.hold(j.Account)
 		m.aside(j.batch, j.Account)
 	}
 }
@@ -374,7 +432,8 @@ func (m *model) tryLook() {
 	if c == nil {
 		return
 	}
-	j := c.job
+	j, b := c.job, m.batches[c.job.batch]
+	canary := b.breaker.Canary == reel.Canary{Key: c.Key, Fence: c.Fence}
 	f := rapid.SampledFrom([]reel.Finding{reel.Found, reel.Absent, reel.Unsure, "release"}).Draw(m.T, "finding")
 	j.claim = nil
 	if f == "release" {
@@ -385,6 +444,9 @@ func (m *model) tryLook() {
 	d := m.room.absent(c.Claim)
 	_, err := m.room.Store.RecordLook(m.room.ctx, c.Claim, reel.Look{Finding: f}, d)
 	m.fatal(err)
+	if canary && f != reel.Unsure {
+		b.breaker = reel.Breaker{}
+	}
 	if f == reel.Absent && j.away != nil {
 		f = reel.Unsure
 	}
@@ -531,13 +593,25 @@ func (m *model) tryPause() {
 	b := m.anyBatch()
 	m.batches[b].paused = !m.batches[b].paused && rapid.Bool().Draw(m.T, "pause")
 	m.fatal(m.room.Store.Pause(m.room.ctx, b, m.batches[b].paused, "me"))
+	if o := m.batches[b].breaker.Outage; o != nil && !m.batches[b].paused {
+		lifted := *o
+		lifted.Until, lifted.Opened, lifted.Over = m.room.now(), m.room.now(), false
+		m.batches[b].breaker.Outage = &lifted
+	}
 }
 
 func (m *model) tryHold() {
 	j := rapid.SampledFrom(m.jobs).Draw(m.T, "job")
-	m.fatal(m.room.Store.HoldAccount(m.room.ctx, j.Account, "me", "why"))
-	m.held[j.Account] = true
-	m.noLooks(j.Account)
+	var until time.Time
+	if s := rapid.SampledFrom([]int{0, 10, 200}).Draw(m.T, "seconds"); s > 0 {
+		until = m.room.now().Add(time.Duration(s) * time.Second)
+	}
+	m.fatal(m.room.Store.HoldAccount(m.room.ctx, j.Account, "me", "why", until))
+	if until.IsZero() {
+		m.hold(j.Account)
+	} else {
+		m.holdUntil(j.Account, until)
+	}
 }
 
 func (m *model) tryRelease() {
@@ -549,15 +623,16 @@ func (m *model) tryRelease() {
 		}
 	}
 	_, err := m.room.Store.ReleaseAccount(m.room.ctx, account, "me", false)
-	if !m.held[account] {
+	if _, timed := m.until[account]; !m.held[account] && !timed {
 		m.expect("release", err, reel.ErrNotFound)
 		return
 	}
 	m.fatal(err)
 	m.held[account] = false
+	delete(m.until, account)
 	for j, reason := range before {
 		if reason == reel.ReasonAccountHold {
-			j.state, j.due = reel.Pending, m.batches[j.batch].pass+1
+			j.state, j.aside, j.due = reel.Pending, false, m.batches[j.batch].pass+1
 		}
 	}
 }
@@ -570,7 +645,7 @@ func (m *model) tryRetry() {
 		return
 	}
 	m.fatal(err)
-	j.state, j.due = reel.Pending, m.batches[j.batch].pass+1
+	j.state, j.aside, j.due = reel.Pending, false, m.batches[j.batch].pass+1
 }
 
 func (m *model) tryCancel() {
@@ -581,7 +656,7 @@ func (m *model) tryCancel() {
 		return
 	}
 	m.fatal(err)
-	j.state = reel.Cancelled
+	j.state, j.aside = reel.Cancelled, false
 }
 
 func (m *model) tryReopen() {

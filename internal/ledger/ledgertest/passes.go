@@ -108,7 +108,7 @@ func passCases() []testCase {
 			r.publish(r.claim(batch))
 			step, err := r.advance(batch)
 			r.must(err)
-			r.must(r.Store.HoldAccount(r.ctx, "a", "me", "why")) // during the wait
+			r.must(r.Store.HoldAccount(r.ctx, "a", "me", "why", time.Time{})) // during the wait
 			events, err := r.Store.OpenPass(r.ctx, batch, r.terms[batch], step.Open)
 			r.must(err)
 			for _, e := range events {

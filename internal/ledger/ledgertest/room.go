@@ -205,10 +205,19 @@ func verdict(c reel.Category) reel.Verdict {
 
 // failing is a failed attempt, decided as the runner decides it; begun makes a doubt of it.
 func (r *room) failing(c reel.Claim, cat reel.Category, begun bool) reel.Ending {
+	return r.ending(c, cat, begun, reel.Pause{})
+}
+
+// asking is a failed attempt that asked to wait.
+func (r *room) asking(c reel.Claim, cat reel.Category, p reel.Pause) reel.Ending {
+	return r.ending(c, cat, false, p)
+}
+
+func (r *room) ending(c reel.Claim, cat reel.Category, begun bool, p reel.Pause) reel.Ending {
 	a := r.attempt(c, reel.OutcomeFailed)
 	a.Verdict, a.ShareBegun = verdict(cat), begun
 	a.Evidence = reel.Evidence{Source: reel.SourceTool, Text: "what was seen of " + string(c.Job.ID), ShareBegun: begun}
-	d := plan.After(plan.Try{Tally: c.Tally, Pass: c.Pass, LastPass: c.LastPass, MaxAttempts: c.Job.MaxAttempts, ShareBegun: begun}, a.Verdict, r.limits)
+	d := plan.After(plan.Try{Tally: c.Tally, Pass: c.Pass, LastPass: c.LastPass, MaxAttempts: c.Job.MaxAttempts, ShareBegun: begun, Pause: p}, a.Verdict, r.limits)
 	if begun {
 		a.Outcome = reel.OutcomeInDoubt
 	}

@@ -48,7 +48,7 @@ type Steering interface {
 
 // Accounts is what holding accounts needs of a store.
 type Accounts interface {
-	HoldAccount(ctx context.Context, account, by, why string) error
+	HoldAccount(ctx context.Context, account, by, why string, until time.Time) error
 	ReleaseAccount(ctx context.Context, account, by string, cause bool) (int, error)
 	Holds(ctx context.Context, all bool) ([]reel.Hold, error)
 }
@@ -113,7 +113,7 @@ type testCase struct {
 // TestStore runs every case against stores that make gives.
 func TestStore(t *testing.T, make Factory) {
 	for _, c := range slices.Concat(importCases(), claimCases(), intentCases(), togetherCases(), recordCases(), lookCases(), leaseCases(),
-		passCases(), roundCases(), skewCases(), restoreCases(), holdCases(), steerCases(), readCases()) {
+		passCases(), roundCases(), skewCases(), restoreCases(), holdCases(), waitCases(), breakerCases(), steerCases(), readCases()) {
 		t.Run(c.promise, func(t *testing.T) {
 			r := newRoom(t, make)
 			c.try(r)

@@ -25,6 +25,7 @@ CREATE TABLE batch (
   pass_base     INTEGER NOT NULL DEFAULT 0,   -- passes before this round
   last_pass     INTEGER NOT NULL DEFAULT 0,   -- the last that the round may open
   waiting_until INTEGER,                      -- between two passes
+  breaker       TEXT    NOT NULL DEFAULT '',   -- JSON; empty while it is closed and nothing failed lately
   leader        INTEGER REFERENCES supervisor(id),
   leader_term   INTEGER NOT NULL DEFAULT 0,
   leader_until  INTEGER NOT NULL DEFAULT 0,
@@ -146,6 +147,7 @@ CREATE TABLE hold (
   id          INTEGER PRIMARY KEY AUTOINCREMENT,
   account_id  INTEGER NOT NULL REFERENCES account(id),
   since       INTEGER NOT NULL,
+  until       INTEGER,                        -- NULL: until a person releases it
   job         INTEGER REFERENCES job(id),
   category    TEXT    NOT NULL DEFAULT '',
   type        TEXT    NOT NULL DEFAULT '',
