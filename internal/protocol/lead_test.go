@@ -102,7 +102,8 @@ func (w *world) lead(s state, i who, yield func(move, state)) {
 	m := n.sup(i)
 	switch {
 	case u.lead == follows:
-		if s.leader != 0 && !(s.leader == i.other() && v.overdue) || s.finished() || u.step != idle { // only a new run takes the lead
+		led := s.leader != 0 && (s.leader == i || !v.overdue)
+		if led || s.finished() || u.step != idle { // only a new run takes the lead
 			return
 		}
 		if n.sup(i.other()).lead == leads {
@@ -119,7 +120,7 @@ func (w *world) lead(s state, i who, yield func(move, state)) {
 		}
 		yield(move{text: "%[1]s takes the lead", by: i}, n)
 	case s.busy():
-	case s.ready() && !(w.passes && i == 1):
+	case s.ready() && (!w.passes || i != 1):
 		n.done = false
 		n.jobs[0].next, n.jobs[1].next = false, false
 		yield(move{text: "%[1]s opens the next pass", by: i}, n)

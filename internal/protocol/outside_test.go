@@ -74,7 +74,8 @@ func (w *world) clock(s state, i who, yield func(move, state)) {
 		f(&n, n.sup(i))
 		yield(move{text: text, by: i, job: u.job, fault: fault}, n)
 	}
-	alive := s.has(i) && !(s.jobs[0].owner == i && s.jobs[0].over || s.jobs[1].owner == i && s.jobs[1].over)
+	over := s.jobs[0].owner == i && s.jobs[0].over || s.jobs[1].owner == i && s.jobs[1].over
+	alive := s.has(i) && !over
 	if u.life == up && w.may(u) && (!u.overdue && s.leader == i || alive) {
 		say("%[1]s hangs for longer than its leases live", true, func(n *state, u *sup) {
 			if u.overdue = true; w.hosts == 2 && u.proc != gone {

@@ -291,7 +291,7 @@ func (w *world) look(s state, i who, yield func(move, state)) {
 				o.look = !s.hold
 			case u.end == found:
 				o.at, o.away = succeeded, 0
-			case u.end == absent && !(o.away != 0 && w.has(buried)):
+			case u.end == absent && (o.away == 0 || !w.has(buried)):
 				if o.at, o.next, o.away = failed, true, 0; o.tries >= w.tries {
 					o.at = exhausted
 				}

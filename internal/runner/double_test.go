@@ -98,7 +98,8 @@ func judge(e reel.Evidence) reel.Verdict {
 // noProcesses is a machine on which every other process is long dead.
 type noProcesses struct{}
 
-func (noProcesses) Here(p reel.Process) bool                                { return p.Host == "here" }
+func (noProcesses) Here(p reel.Process) bool { return p.Host == "here" }
+
 func (noProcesses) OtherBoot(p reel.Process) bool                           { return p.Host == "before" }
 func (noProcesses) Alive(reel.Process) bool                                 { return false }
 func (noProcesses) Kill(reel.Process) error                                 { return nil }
