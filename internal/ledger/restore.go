@@ -11,6 +11,10 @@ import (
 // restoredText is what is kept of a doubt that comes with an old copy of a ledger.
 const restoredText = "the ledger is an old copy: what was done after it was made is not known, so it may be posted"
 
+// beyond is more claims than a job gets between two copies: whoever claimed it after the copy was made has a fence that must never be
+// given again.
+const beyond = 1_000_000
+
 // Restored says that the ledger is an old copy. Every job that a run would take, or had in its hands when the copy was made, may have
 // been posted since, and becomes in doubt: looked up where the publisher can, and else a person's to settle. It is done some jobs at
 // a time; after an error it can be asked again. It is refused while anybody leads a batch or has a lease.
@@ -59,7 +63,7 @@ func (t *tx) doubtSome(by string) (int, error) {
 		return 0, err
 	}
 	for _, d := range some {
-		d.fence++ // whoever has it still is late
+		d.fence += beyond
 		d.tally.Attempts++
 		if _, err := t.exec(`UPDATE job SET state='in_doubt', reason='', owner=NULL, lease_until=NULL, worker_pid=0, fence=?, attempts=?, forgiven=?,
 			error=?, category=?, type='restored', rule='', completed_at=? WHERE id=?`,

@@ -32,7 +32,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 			return open(t, "copy.db", time.Now)
-		})
+		}, true)
 }
 
 func TestVerifyFindsDamageOnServer(t *testing.T) {
@@ -58,7 +58,7 @@ func TestVerifyFindsDamageOnServer(t *testing.T) {
 			copies++
 			name := fmt.Sprint("copy", copies)
 			return open(t, `CREATE DATABASE `+name+` TEMPLATE whole`, name, time.Now)
-		})
+		}, false)
 }
 
 // behind is a fixture of an open ledger, with a door to it behind the program's back.

@@ -44,6 +44,9 @@ func restoreCases() []testCase {
 			r.lead(batch)
 			for _, finding := range []reel.Finding{reel.Found, reel.Absent, reel.Unsure} {
 				c := r.claim(batch)
+				if c.Fence < 1_000_000 {
+					r.Errorf("fence %d may have been given after the copy was made", c.Fence)
+				}
 				if !c.Lookup || c.Doubt.StartedAt.After(r.now().Add(-reel.LeaseTTL)) {
 					r.Errorf("%+v: a look that begins too late", c)
 				}
