@@ -156,9 +156,16 @@ func TestSignatures(t *testing.T) {
 	}
 	seen := map[string]reel.Evidence{}
 	for _, e := range []reel.Evidence{
-		tool("adb: device offline"), tool("adb: device unauthorized"), tool("Error: connect ECONNREFUSED 127.0.0.1:4723"), tool(""),
-		{Source: reel.SourceExit, Code: "75"}, {Source: reel.SourceExit, Code: "3"}, {Source: reel.SourceWorker, Code: reel.CodeWorkerTimeout},
-		{Source: reel.SourceHTTP, Code: "502"}, {Source: reel.SourceHTTP, Code: "503"}, tool("something that nobody knows"),
+		tool("adb: device offline"),
+		tool("adb: device unauthorized"),
+		tool("Error: connect ECONNREFUSED 127.0.0.1:4723"),
+		tool(""),
+		{Source: reel.SourceExit, Code: "75"},
+		{Source: reel.SourceExit, Code: "3"},
+		{Source: reel.SourceWorker, Code: reel.CodeWorkerTimeout},
+		{Source: reel.SourceHTTP, Code: "502"},
+		{Source: reel.SourceHTTP, Code: "503"},
+		tool("something that nobody knows"),
 	} {
 		s := of(e)
 		if other, twice := seen[s]; twice {

@@ -127,7 +127,7 @@ type state struct {
 	paused  bool
 	active  map[reel.Lease]context.CancelCauseFunc
 	videos  fingerprints
-	told    hinderance // what keeps due jobs waiting, as it was told last
+	told    hindrance // what keeps due jobs waiting, as it was told last
 
 	renewed atomic.Int64 // when the leases were renewed last, in nanoseconds since 1970
 }

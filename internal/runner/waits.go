@@ -7,8 +7,8 @@ import (
 	"reelpass/internal/reel"
 )
 
-// hinderance is what keeps due jobs waiting, and when a person is to hear of it again.
-type hinderance struct {
+// hindrance is what keeps due jobs waiting, and when a person is to hear of it again.
+type hindrance struct {
 	account string
 	until   time.Time
 	again   time.Time
@@ -29,7 +29,7 @@ func (r *Runner) hindered(err error) {
 		r.state.mu.Unlock()
 		return
 	}
-	r.state.told = hinderance{account: w.Account, until: until, again: now.Add(max(countdownEvery, w.For/10))}
+	r.state.told = hindrance{account: w.Account, until: until, again: now.Add(max(countdownEvery, w.For/10))}
 	r.state.mu.Unlock()
 	r.tell(reel.Event{
 		At: now.UTC(), Kind: reel.EventOnHold, Batch: r.Batch, Account: w.Account, Count: w.Accounts, Text: w.Why,
