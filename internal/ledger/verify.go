@@ -154,7 +154,8 @@ type jobFacts struct {
 	state               reel.State
 	reason              reel.Reason
 	due, pass           int
-	owned, until, held  bool
+	owned, until        bool
+	held, forGood       bool // the account; until a person releases it
 	look                bool
 	shows               bool // an error, a category or a type
 	tally, forgiven     reel.Tally
@@ -187,14 +188,15 @@ func (v *verifier) readChunk(after int64) ([]*jobFacts, error) {
 	err := v.each(`SELECT j.id,j.batch_id,j.job_id,j.account_id,COALESCE(a.name,''),j.state,j.reason,j.due_pass,j.pass,j.fence,j.owner IS NOT NULL,
 		j.lease_until IS NOT NULL,j.look_due=1,
 		j.error<>'' OR j.category<>'' OR j.type<>'',j.attempts,j.f_account,j.f_content,j.f_infra,j.f_unknown,j.forgiven,
-		EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL)
+		EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL),
+		EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND h.until IS NULL)
 		FROM job j LEFT JOIN account a ON a.id=j.account_id WHERE j.id>? ORDER BY j.id LIMIT ?`, []any{after, chunk}, func(rows *sql.Rows) error {
 		j := &jobFacts{}
 		var batch int64
 		var forgiven string
 		if err := rows.Scan(&j.key, &batch, &j.id, &j.account, &j.accountName, &j.state, &j.reason, &j.due, &j.pass, &j.fence, &j.owned,
 			&j.until, &j.look, &j.shows, &j.tally.Attempts, &j.tally.Account, &j.tally.Content, &j.tally.Infrastructure, &j.tally.Unknown, &forgiven,
-			&j.held); err != nil {
+			&j.held, &j.forGood); err != nil {
 			return err
 		}
 		j.forgiven = unmarshal[reel.Tally](forgiven)

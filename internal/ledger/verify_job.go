@@ -72,8 +72,8 @@ func (v *verifier) lease(j *jobFacts) {
 	case j.state.InFlight() && (!j.batch.open || j.pass != j.batch.pass):
 		v.tell(checkLeases, j, "%s in pass %d, which is not open", j.state, j.pass)
 	}
-	if j.look && (j.state != reel.InDoubt || j.owned || j.held) {
-		v.tell(checkLeases, j, "waits for a look: its state is %s, a lease: %t, its account held: %t", j.state, j.owned, j.held)
+	if j.look && (j.state != reel.InDoubt || j.owned || j.forGood) {
+		v.tell(checkLeases, j, "waits for a look: its state is %s, a lease: %t, its account held: %t", j.state, j.owned, j.forGood)
 	}
 }
 

@@ -16,7 +16,7 @@ func references() []reference {
 		{"batch", "leader", "supervisor"},
 		{"job", "batch_id", "batch"},
 		{"job", "account_id", "account"},
-		{"job", "owner", "supervisor"},
+		{"job", "owner", "supervisor"}, {"job", "away", "supervisor"},
 		{"attempt", "job", "job"},
 		{"publish", "account_id", "account"},
 		{"publish", "job", "job"},
