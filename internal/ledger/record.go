@@ -132,7 +132,7 @@ func (s *Store) Bury(ctx context.Context, c reel.Claim) error {
 }
 
 func (t *tx) bury(c reel.Claim, lost error) error {
-	n, err := t.exec(`UPDATE job SET away=NULL, look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL) THEN 0 ELSE 1 END
+	n, err := t.exec(`UPDATE job SET away=NULL, `+lookDue+`
 		WHERE id=? AND attempts=? AND state='in_doubt' AND away IS NOT NULL AND owner IS NULL`, c.Key, c.Attempt)
 	if n > 0 {
 		clear(t.batches) // there is a look to do
@@ -141,6 +141,10 @@ func (t *tx) bury(c reel.Claim, lost error) error {
 	}
 	return err
 }
+
+// lookDue has a job looked up, unless its account is held for good. Where a hold has a time the look waits for it.
+const lookDue = `look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL AND h.until IS NULL)
+	THEN 0 ELSE 1 END`
 
 // leave ends the lease of a job that is in the given state: 1 if it was.
 func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) {
@@ -162,8 +166,7 @@ func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) 
 	if e.Away && d.State == reel.InDoubt {
 		look = `away=owner,`
 	} else if e.Look && d.State == reel.InDoubt { // not named otherwise: its index need not be looked at
-		look = `look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL
-			AND h.until IS NULL) THEN 0 ELSE 1 END,`
+		look = lookDue + `,`
 	}
 	return t.foresee(1, `UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, `+look+`
 		attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
@@ -361,8 +364,7 @@ func (t *tx) settleDoubt(at home, c reel.Claim, look reel.Look, d reel.Decision)
 func (s *Store) Release(ctx context.Context, c reel.Claim) error {
 	return s.do(func(t *tx) error {
 		_, err := t.exec(`UPDATE job SET owner=NULL, lease_until=NULL, worker_pid=0,
-			look_due=CASE WHEN EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL AND h.until IS NULL)
-			THEN 0 ELSE 1 END
+			`+lookDue+`
 			WHERE id=? AND fence=? AND owner IS NOT NULL AND state='in_doubt'`, c.Key, c.Fence)
 		return err
 	})
