@@ -3,7 +3,6 @@
 package torture_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,10 +76,7 @@ func TestTortureCatches(t *testing.T) {
 // build builds the program with the change laid over it.
 func (m mutant) build(t *testing.T) string {
 	t.Helper()
-	file, err := filepath.Abs(filepath.Join("..", "..", m.file))
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := filepath.Join("..", "..", m.file)
 	source, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -88,19 +84,7 @@ func (m mutant) build(t *testing.T) string {
 	if n := strings.Count(string(source), m.old); n != 1 {
 		t.Fatalf("%q stands %d times in %s: the change has to be written anew", m.old, n, m.file)
 	}
-	dir := t.TempDir()
-	changed := filepath.Join(dir, "changed.go")
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {file: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(dir, "reelpass")
-	build(t, program, "-overlay", filepath.Join(dir, "overlay.json"), "../../cmd/reelpass")
+	program := filepath.Join(t.TempDir(), "reelpass")
+	lay(t, program, map[string]string{file: strings.Replace(string(source), m.old, m.new, 1)})
 	return program
 }

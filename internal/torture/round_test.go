@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"reelpass/internal/postgrestest"
 	"reelpass/internal/reel"
 )
 
@@ -57,7 +58,15 @@ type round struct {
 	workers  int
 	slots    int
 
-	address  string // of the ledger's server; empty where it is a file
+	server   *postgrestest.Server // nil where the ledger is a file
+	hosts    []*host              // the machines of its supervisors; one that is nil is this one
+	lines    []*line              // of the machines to the server
+	home     int                  // the machine of whoever leads or is about to
+	disk     string               // of the ledger, where it is a small one
+	bounded  bool                 // without a small disk, how big a file may be written is bounded instead
+	clocks   []string             // of the machines: files with what they are wrong by; empty: right
+	faulty   bool                 // a fault has been made that may end a run with an error
+	jumped   bool                 // a clock has been set
 	figures  figures
 	problems []string
 	actors   []*actor
@@ -83,6 +92,9 @@ func newRound(t *testing.T, number int, seed uint64, w way, program, pub string)
 	}
 	var err error
 	if r.dir, err = os.MkdirTemp("", "torture-"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(r.dir, 0o755); err != nil { // a server that runs as somebody else may have its disk there
 		t.Fatal(err)
 	}
 	rng := r.rng

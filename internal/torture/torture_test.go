@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"reelpass/internal/cli"
 	"reelpass/internal/postgrestest"
@@ -21,8 +25,16 @@ import (
 const envPlay = "TORTURE_PLAY"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(envPlay) == "reelpass" {
+	switch os.Getenv(envPlay) {
+	case "reelpass":
+		signal.Ignore(unix.SIGXFSZ) // a file that may not grow is to be an error, as a full disk is
 		os.Exit(cli.Main(os.Args, os.Getenv, os.Stdin, os.Stdout, os.Stderr))
+	case "host":
+		if err := beHost(); err != nil {
+			fmt.Fprintln(os.Stderr, "torture: no machine:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -44,21 +56,40 @@ const side = 3
 // nothing posted twice, nothing lost, every figure right, nobody left alive.
 func TestTorture(t *testing.T) { newTorture(t).whole(t) }
 
-// TestTortureOnServer is the same with the ledgers on a PostgreSQL server.
+// TestTortureOnServer is the same with each ledger on a PostgreSQL server of its own, which has its share of the faults, and
+// supervisors on several machines, each with a line of its own to the server.
 func TestTortureOnServer(t *testing.T) {
-	server, err := postgrestest.Start()
+	tor := newTorture(t)
+	tor.template = template(t)
+	if os.Geteuid() == 0 {
+		tor.hosts = []*host{machine(t, "alpha", false), machine(t, "beta", false), machine(t, "gamma", false)}
+	} else {
+		t.Log("all supervisors are on one machine: several need root")
+	}
+	tor.whole(t)
+}
+
+// template is a server that is down; each round has a copy of it.
+func template(t *testing.T) *postgrestest.Server {
+	t.Helper()
+	server, err := postgrestest.Start("fsync=off", "shared_buffers=16MB", "max_wal_size=64MB", "min_wal_size=32MB", "max_connections=200")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Stop() })
-	tor := newTorture(t)
-	tor.server = server
-	tor.whole(t)
+	if _, err := server.Database(t.Context(), "ledger"); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Down(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	return server
 }
 
 func (tor *torture) whole(t *testing.T) {
 	t.Helper()
-	tor.program = self(t)
+	tor.program, tor.jumper = self(t), jumper(t)
+	began := time.Now()
 	deadline := time.Now().Add(shortForm)
 	if testing.Short() {
 		deadline = time.Now().Add(shortForm / 4)
@@ -72,19 +103,21 @@ func (tor *torture) whole(t *testing.T) {
 		}
 		return time.Now().Before(deadline)
 	})
-	t.Log(tor.figures)
+	t.Logf("%.2f hours, %v", time.Since(began).Hours(), tor.figures)
 }
 
 type torture struct {
-	program string
-	pub     string
-	server  *postgrestest.Server // nil: each round has a file
-	seed    uint64
-	want    int // rounds; 0 is the short form
-	only    int
-	way     way
-	escapes float64
-	wanted  bool // problems are what the test wants
+	program  string
+	jumper   string // the program whose clock may be set; empty: nobody sets it
+	pub      string
+	template *postgrestest.Server // nil: each round has a file
+	hosts    []*host
+	seed     uint64
+	want     int // rounds; 0 is the short form
+	only     int
+	way      way
+	escapes  float64
+	wanted   bool // problems are what the test wants
 
 	mu       sync.Mutex
 	next     int
@@ -176,14 +209,8 @@ func (tor *torture) rounds(t *testing.T, more func(n int) bool) {
 func (tor *torture) round(t *testing.T, n int) {
 	r := newRound(t, n, tor.seed, tor.way, tor.program, tor.pub)
 	r.escapes = tor.escapes
-	if tor.server != nil {
-		var err error
-		if r.address, err = tor.server.Database(t.Context(), fmt.Sprintf("round%d", n)); err != nil {
-			t.Error(err)
-			return
-		}
-	}
-	r.long = tor.want > 0 && n%25 == 13
+	r.long = tor.want > 0 && n%8 == 5
+	r.equip(t, tor)
 	r.play(t)
 	tor.mu.Lock()
 	defer tor.mu.Unlock()
