@@ -25,7 +25,7 @@ func (r *Runner) slot(hard context.Context, id int) {
 	var done *reel.Ended // the job before, where its end is recorded with the next claim
 	var silent time.Time // since when a shared ledger does not answer
 	for !r.stopping() {
-		asked := r.Clock()
+		asked := r.now()
 		claim, err := r.claim(hard, r.claimant(id, w, done))
 		idle := errors.Is(err, reel.ErrNothingDue) || errors.Is(err, reel.ErrPaused)
 		if err == nil || idle {
@@ -138,7 +138,7 @@ func (r *Runner) sleep() bool {
 }
 
 // execute carries out one claim, which was asked for at the given time. It records what came of it, or returns that where it is to be recorded with the next claim.
-func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim, asked time.Time) *reel.Ended {
+func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim, asked moment) *reel.Ended {
 	ctx, cancel := context.WithCancelCause(hard)
 	defer cancel(nil)
 	r.state.mu.Lock()
@@ -173,7 +173,7 @@ func assignment(c reel.Claim) reel.Assignment {
 }
 
 // publish has the worker execute the job, and decides what becomes of it. nil: there is nothing to record.
-func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim, asked time.Time) *reel.Ended {
+func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim, asked moment) *reel.Ended {
 	started := r.Clock()
 	duplicate := false // refused at the intent, and set aside with it
 	desk := reel.Desk{
@@ -226,7 +226,7 @@ func (r *Runner) judge(c reel.Claim, a reel.Attempt) reel.Ending {
 
 // intent asks the ledger for the go, unless the claim brought it along. The go is withheld when so much time has passed since
 // asking that the lease may be over: a stopped or suspended process must notice how long it was away.
-func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time) error {
+func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed moment) error {
 	asked := claimed
 	if !c.Intended {
 		fp, err := r.state.videos.of(c.Job.VideoPath)
@@ -236,12 +236,12 @@ func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time) er
 		case err != nil: // a passing trouble must not make the same video another one
 			return fmt.Errorf("recognise the video: %w", err)
 		}
-		asked = r.Clock()
+		asked = r.now()
 		if err := r.jobChange(func() ([]reel.Event, error) { return r.Slots.Intent(ctx, c, fp, r.AllowRepost) }); err != nil {
 			return err
 		}
 	}
-	if r.Clock().Round(0).Sub(asked.Round(0)) > reel.LeaseTTL-reel.RenewEvery { // by the wall clock: the other one stands still while a machine sleeps
+	if r.passed(asked) > reel.LeaseTTL-reel.RenewEvery {
 		return errors.New("the ledger took too long, the lease may be over")
 	}
 	return context.Cause(ctx)

@@ -28,8 +28,8 @@ func mutants() []mutant {
 		},
 		{
 			name: "gives the go without an intent", way: jsonlSelf, file: "internal/runner/slot.go",
-			old: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time) error {\n",
-			new: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time) error {\n\tif ctx != nil {\n\t\treturn nil\n\t}\n",
+			old: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed moment) error {\n",
+			new: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed moment) error {\n\tif ctx != nil {\n\t\treturn nil\n\t}\n",
 		},
 		{
 			name: "has no guard against duplicates", way: jsonlFind, file: "internal/runner/slot.go",
