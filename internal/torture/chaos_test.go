@@ -48,6 +48,9 @@ func (r *round) actions() []weighted {
 	if r.way.gentle() {
 		return gentle
 	}
+	if r.broken { // what finds out broken programs soonest
+		return []weighted{{"lend", 2}, {"kill", 10}, {"kill-both", 4}, {"kill-lender", 3}, {"kill-worker", 4}, {"kill-group", 2}, {"stop-worker", 1}}
+	}
 	list := append(append(gentle, r.faults()...), []weighted{
 		{"kill", 8},
 		{"kill-worker", 5},

@@ -35,18 +35,12 @@ func (r *round) equip(t *testing.T, tor *torture) {
 		r.mount(t, size)
 	}
 	r.bounded = tor.template == nil && !jumpy && !tor.wanted // only the test binary outlives the signal that comes with the bound
-	r.hosts = make([]*host, 1)
+	r.broken, r.hosts = tor.wanted, make([]*host, 1)
 	if tor.template != nil {
-		var err error
-		if r.server, err = tor.template.Copy(r.disk); err != nil {
-			t.Fatal(err)
-		}
 		if machines > 1 && len(tor.hosts) > 0 && !tor.wanted {
 			r.hosts = tor.hosts[:machines]
 		}
-		for range r.hosts {
-			r.lines = append(r.lines, newLine(t, r.server.Address()))
-		}
+		r.serve(t, tor.template)
 	}
 	if jumpy && tor.jumper != "" {
 		r.program = tor.jumper
@@ -90,7 +84,11 @@ func (r *round) address(at int) string {
 	if err != nil {
 		return err.Error()
 	}
-	u.Host = r.lines[at].listener.Addr().String()
+	if len(r.gates) > 0 {
+		u.Host = r.gates[at]
+	} else {
+		u.Host = r.lines[at].listener.Addr().String()
+	}
 	return u.String()
 }
 

@@ -7,14 +7,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"reelpass/internal/postgrestest"
 )
 
-// mutant is the program with one promise broken on purpose. The change is laid over the source when it is built, so that
-// nothing in the program itself has to know of it.
+// mutant is the program with one promise broken on purpose. The change is laid over the source when it is built.
 type mutant struct {
 	name     string
-	file     string // relative to the module
-	old, new string // old must stand in the file exactly once
+	file     string  // relative to the module
+	old, new string  // old must stand in the file exactly once
+	and      *mutant // a second change, where another guard stands before the one that is meant
 	way      way
 	escapes  float64
 	long     bool // only in the long form
@@ -50,41 +52,64 @@ func mutants() []mutant {
 	}
 }
 
+// late are mutants that are found out when a supervisor comes back after its leases.
+func late() []mutant {
+	return []mutant{
+		{
+			name: "takes an intent under an old fence", file: "internal/ledger/claim.go",
+			old: "UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=? AND", new: "UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence>=? AND",
+			// A supervisor that knows how long it was away kills its workers before they are heard. The fence is for those who do not know.
+			and: &mutant{file: "internal/runner/leases.go", old: "return r.passed(*r.state.renewed.Load()) > leasePatience", new: "return r == nil"},
+		},
+		{
+			name: "takes the word of a leader whose term is over", file: "internal/ledger/lead.go",
+			old: "if err == nil && (have != term || !led) {", new: "if err == nil && have < term {",
+		},
+	}
+}
+
 // enough is in how many rounds a broken program must be found out. Each was found within the first few when it was written.
 const enough = 40
 
 // TestTortureCatches shows that the torture can fail: it must find out every program that is broken on purpose.
 func TestTortureCatches(t *testing.T) {
 	long := os.Getenv(envRounds) != ""
-	pub := publisher(t)
+	pub, server := publisher(t), template(t)
 	for _, m := range mutants() {
 		if m.long && !long {
 			continue
 		}
-		t.Run(m.name, func(t *testing.T) {
-			tor := newTorture(t)
-			tor.pub, tor.program = pub, m.build(t)
-			tor.want, tor.only, tor.way, tor.escapes, tor.wanted = 0, 0, m.way, m.escapes, true
-			tor.rounds(t, func(n int) bool { return n <= enough })
-			if tor.problems == 0 {
-				t.Errorf("a program that %s was not found out: %v", m.name, tor.figures)
-			}
-		})
+		program := m.build(t)
+		for on, down := range map[string]*postgrestest.Server{"file": nil, "server": server} {
+			t.Run(m.name+" with a "+on, func(t *testing.T) {
+				tor := newTorture(t)
+				tor.pub, tor.program, tor.template = pub, program, down
+				tor.want, tor.only, tor.way, tor.escapes, tor.wanted = 0, 0, m.way, m.escapes, true
+				tor.rounds(t, func(n int) bool { return n <= enough })
+				if tor.problems == 0 {
+					t.Errorf("a program that %s was not found out: %v", m.name, tor.figures)
+				}
+			})
+		}
 	}
 }
 
 // build builds the program with the change laid over it.
 func (m mutant) build(t *testing.T) string {
 	t.Helper()
-	file := filepath.Join("..", "..", m.file)
-	source, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(source), m.old); n != 1 {
-		t.Fatalf("%q stands %d times in %s: the change has to be written anew", m.old, n, m.file)
+	texts := map[string]string{}
+	for c := &m; c != nil; c = c.and {
+		file := filepath.Join("..", "..", c.file)
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(source), c.old); n != 1 {
+			t.Fatalf("%q stands %d times in %s: the change has to be written anew", c.old, n, c.file)
+		}
+		texts[file] = strings.Replace(string(source), c.old, c.new, 1)
 	}
 	program := filepath.Join(t.TempDir(), "reelpass")
-	lay(t, program, map[string]string{file: strings.Replace(string(source), m.old, m.new, 1)})
+	lay(t, program, texts)
 	return program
 }

@@ -47,18 +47,22 @@ const (
 )
 
 // shortForm is how long the form lasts that `go test ./...` has.
-const shortForm = 25 * time.Second
+const shortForm = 20 * time.Second
 
 // side is how many rounds run side by side: most of a round is waiting.
 const side = 3
 
 // TestTorture kills, stops and restarts the real program on real batches, then lets each batch finish in peace and recounts:
 // nothing posted twice, nothing lost, every figure right, nobody left alive.
-func TestTorture(t *testing.T) { newTorture(t).whole(t) }
+func TestTorture(t *testing.T) {
+	t.Parallel()
+	newTorture(t).whole(t)
+}
 
 // TestTortureOnServer is the same with each ledger on a PostgreSQL server of its own, which has its share of the faults, and
 // supervisors on several machines, each with a line of its own to the server.
 func TestTortureOnServer(t *testing.T) {
+	t.Parallel()
 	tor := newTorture(t)
 	tor.template = template(t)
 	if os.Geteuid() == 0 {
