@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,7 +27,29 @@ func TestTortureLate(t *testing.T) {
 	tor := newTorture(t)
 	hosts := []*host{machine(t, "early", false), machine(t, "other", false)}
 	down := template(t)
-	programs := append([]mutant{{}}, late()...)
+	playBoth(t, append(late(), mutant{}), down, func(n int, m mutant, program string, server *postgrestest.Server) *round {
+		r := newLate(t, n, tor, program, hosts, server)
+		r.late(t)
+		return r
+	})
+}
+
+// TestTortureOrphans kills a supervisor whose publishers have handed the post to processes that nobody else knows, and starts the next
+// one at once: it must end those before it looks at their jobs. One that does not must be found out.
+func TestTortureOrphans(t *testing.T) {
+	t.Parallel()
+	tor, down := newTorture(t), template(t)
+	playBoth(t, []mutant{careless(), {}}, down, func(n int, _ mutant, program string, server *postgrestest.Server) *round {
+		r := newOrphans(t, n, tor, program, server)
+		r.orphans(t)
+		return r
+	})
+}
+
+// playBoth plays a scenario with each program, with a file and with a server, all side by side. The mutant without a name is the program
+// as it is: no fault may be found with it, and some with every other.
+func playBoth(t *testing.T, programs []mutant, down *postgrestest.Server, play func(int, mutant, string, *postgrestest.Server) *round) {
+	t.Helper()
 	var all sync.WaitGroup
 	for i, m := range programs {
 		program := self(t)
@@ -33,9 +57,8 @@ func TestTortureLate(t *testing.T) {
 			program = m.build(t)
 		}
 		for on, server := range map[string]*postgrestest.Server{"file": nil, "server": down} {
-			r := newLate(t, i, tor, program, hosts, server)
 			all.Go(func() {
-				r.late(t)
+				r := play(i, m, program, server)
 				switch {
 				case m.name == "" && len(r.problems) > 0:
 					t.Errorf("with a %s, kept in %s:\n%s", on, r.dir, strings.Join(r.problems, "\n"))
@@ -52,23 +75,71 @@ func TestTortureLate(t *testing.T) {
 	all.Wait()
 }
 
+// scripted gives a round these jobs, each of an account of its own.
+func (r *round) scripted(t *testing.T, lists ...[]string) {
+	t.Helper()
+	r.jobs, r.script, r.unsure = nil, map[string][]string{}, map[reel.JobID]bool{}
+	for i, list := range lists {
+		j := reel.Job{ID: reel.JobID(fmt.Sprintf("j%03d", i)), Account: fmt.Sprintf("acc%d", i), VideoPath: fmt.Sprintf("videos/s%d.mp4", i), Caption: "caption"}
+		r.jobs, r.script[string(j.ID)], r.content[j.VideoPath] = append(r.jobs, j), list, j.VideoPath
+	}
+	r.limits = reel.DefaultLimits()
+	r.writeJobs(t)
+	r.write(t, "reelpass.yaml", r.settings())
+}
+
+// newOrphans is a round of six jobs whose publishers have somebody else post after some seconds.
+func newOrphans(t *testing.T, number int, tor *torture, program string, server *postgrestest.Server) *round {
+	t.Helper()
+	r := newRound(t, number, tor.seed, exitFind, program, tor.pub)
+	r.workers, r.slots, r.timeout, r.hosts = 6, 1, 60, []*host{nil}
+	r.scripted(t, slices.Repeat([][]string{{"helper 15000 0", "ok 10 0"}}, 6)...)
+	if server != nil {
+		r.serve(t, server)
+	}
+	return r
+}
+
+func (r *round) orphans(t *testing.T) {
+	t.Helper()
+	defer r.cleanUp()
+	first := r.run(t)
+	if !r.until("all jobs are in the hands of others", func() bool { return grandchildren(r.dir) == len(r.jobs) }) {
+		return
+	}
+	first.signal(syscall.SIGKILL)
+	<-first.done
+	next := r.run(t)
+	if r.await(next, patience) {
+		r.ended(next)
+	}
+	if grandchildren(r.dir) > 0 { // what was to be dead before anything else
+		r.until("those who were left act", func() bool { return grandchildren(r.dir) == 0 })
+	}
+	r.again(t)
+}
+
+// grandchildren counts the processes of a round that are about to post for somebody else.
+func grandchildren(round string) (n int) {
+	all, _ := offspring(round)
+	for _, pid := range all {
+		args, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+		if strings.Contains(string(args), "\x00grandchild\x00") {
+			n++
+		}
+	}
+	return n
+}
+
 // newLate is a round of seven jobs of seven accounts, which two machines share.
 func newLate(t *testing.T, number int, tor *torture, program string, hosts []*host, server *postgrestest.Server) *round {
 	t.Helper()
 	r := newRound(t, number, tor.seed, jsonlSelf, program, tor.pub)
-	r.jobs, r.script, r.unsure = nil, map[string][]string{}, map[reel.JobID]bool{}
-	for i, list := range [][]string{
-		{"ok 9000 0", "ok 9000 0"}, {"ok 9000 0", "ok 9000 0"}, {"ok 9000 0", "ok 9000 0"}, // asks while nobody hears, and once more elsewhere
-		{"deaf 9000 0", "ok 9000 0"}, {"deaf 9000 0", "ok 9000 0"},
-		{"ok 10 20000"}, {"ok 10 20000"}, // posts at once, and says so while nobody hears
-	} {
-		j := reel.Job{ID: reel.JobID(fmt.Sprintf("j%d", i)), Account: fmt.Sprintf("acc%d", i), VideoPath: fmt.Sprintf("videos/late%d.mp4", i), Caption: "caption"}
-		r.jobs, r.script[string(j.ID)], r.content[j.VideoPath] = append(r.jobs, j), list, j.VideoPath
-	}
-	r.workers, r.slots, r.timeout = len(r.jobs), 1, 120
-	r.limits = reel.DefaultLimits()
-	r.writeJobs(t)
-	r.write(t, "reelpass.yaml", r.settings())
+	r.workers, r.slots, r.timeout = 7, 1, 120
+	asks := []string{"ok 9000 0", "ok 9000 0"} // while nobody hears, and once more elsewhere
+	deaf := []string{"deaf 9000 0", "ok 9000 0"}
+	says := []string{"ok 10 20000"} // that it has posted, while nobody hears
+	r.scripted(t, asks, asks, asks, deaf, deaf, says, says)
 	r.hosts, r.faulty = hosts, true
 	if server != nil {
 		r.serve(t, server)

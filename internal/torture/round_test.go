@@ -74,7 +74,6 @@ type round struct {
 	problems []string
 	actors   []*actor
 	long     bool // stops that outlast a lease are allowed
-	escapes  float64
 }
 
 func (r *round) problem(format string, args ...any) {
@@ -191,9 +190,6 @@ func (r *round) outcomes() []string {
 		if r.way == jsonlRogue {
 			kinds = append(kinds, weighted{"rogue", 6})
 		}
-	}
-	if r.escapes > 0 {
-		kinds = append(kinds, weighted{"helper", r.escapes})
 	}
 	for r.rng.Float64() < 0.45 && len(list) < 4 {
 		list = append(list, r.timed(pick(r.rng, kinds)))

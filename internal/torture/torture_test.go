@@ -120,7 +120,6 @@ type torture struct {
 	want     int // rounds; 0 is the short form
 	only     int
 	way      way
-	escapes  float64
 	wanted   bool // problems are what the test wants
 
 	mu       sync.Mutex
@@ -212,7 +211,6 @@ func (tor *torture) rounds(t *testing.T, more func(n int) bool) {
 
 func (tor *torture) round(t *testing.T, n int) {
 	r := newRound(t, n, tor.seed, tor.way, tor.program, tor.pub)
-	r.escapes = tor.escapes
 	r.long = tor.want > 0 && n%8 == 5
 	r.equip(t, tor)
 	r.play(t)
