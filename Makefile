@@ -34,9 +34,9 @@ bench: ## print speed and memory against bare loops and GNU parallel, about 10 m
 	@.ci/needs parallel
 	REELPASS_BENCH=1 go test -count=1 -v -timeout 60m -run '^TestBench$$/$(PART)' ./internal/bench
 
-torture: ## kill and restart for longer than the tests do (ROUNDS=200)
+torture: ## break things for longer than the tests do (ROUNDS=200 for each store, or MINUTES=60)
 	@.ci/needs initdb ip
-	REELPASS_TORTURE=$(or $(ROUNDS),200) $(GOTEST) -count=1 -v -run '^TestTorture' -timeout 120m ./internal/torture
+	REELPASS_TORTURE=$(or $(ROUNDS),200) REELPASS_TORTURE_MINUTES=$(MINUTES) $(GOTEST) -count=1 -v -run '^TestTorture' -timeout 24h ./internal/torture
 
 clean: ## remove what the other targets made
 	rm -rf bin coverage.out examples/*/.reelpass examples/folder/published

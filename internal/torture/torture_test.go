@@ -39,11 +39,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The environment of a torture: how many rounds (else a short form), the seed that all choices follow from, one round only.
+// The environment of a torture: how many rounds, or for how many minutes (else a short form), the seed that all choices follow
+// from, one round only.
 const (
-	envRounds = "REELPASS_TORTURE"
-	envSeed   = "REELPASS_TORTURE_SEED"
-	envOnly   = "REELPASS_TORTURE_ROUND"
+	envRounds  = "REELPASS_TORTURE"
+	envMinutes = "REELPASS_TORTURE_MINUTES"
+	envSeed    = "REELPASS_TORTURE_SEED"
+	envOnly    = "REELPASS_TORTURE_ROUND"
 )
 
 // shortForm is how long the form lasts that `go test ./...` has.
@@ -98,11 +100,14 @@ func (tor *torture) whole(t *testing.T) {
 	if testing.Short() {
 		deadline = time.Now().Add(shortForm / 4)
 	}
+	if tor.minutes > 0 {
+		deadline = time.Now().Add(time.Duration(tor.minutes) * time.Minute)
+	}
 	tor.rounds(t, func(n int) bool {
 		if tor.only > 0 {
 			return n <= tor.only
 		}
-		if tor.want > 0 {
+		if tor.want > 0 && tor.minutes == 0 {
 			return n <= tor.want
 		}
 		return time.Now().Before(deadline)
@@ -118,6 +123,7 @@ type torture struct {
 	hosts    []*host
 	seed     uint64
 	want     int // rounds; 0 is the short form
+	minutes  int // instead, in the long form
 	only     int
 	way      way
 	wanted   bool // problems are what the test wants
@@ -142,7 +148,7 @@ func newTorture(t *testing.T) *torture {
 		}
 		return n
 	}
-	tor.want, tor.only = number(envRounds), number(envOnly)
+	tor.want, tor.minutes, tor.only = number(envRounds), number(envMinutes), number(envOnly)
 	tor.way = way(os.Getenv("REELPASS_TORTURE_WAY"))
 	if s := os.Getenv(envSeed); s != "" {
 		tor.seed = uint64(number(envSeed))
