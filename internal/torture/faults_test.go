@@ -26,7 +26,7 @@ func (r *round) equip(t *testing.T, tor *torture) {
 	if r.long || tor.template != nil && r.number == 1 {
 		machines = 3
 	}
-	if small && os.Geteuid() == 0 && !tor.wanted {
+	if small && tor.privileged && !tor.wanted {
 		r.disk = filepath.Join(r.dir, ".reelpass")
 		size := "size=12m"
 		if tor.template != nil {

@@ -102,6 +102,9 @@ func newRound(t *testing.T, number int, seed uint64, w way, program, pub string)
 	rng := r.rng
 	r.accounts = 8 + rng.IntN(13)
 	r.workers, r.slots, r.timeout = 3+rng.IntN(5), 1+rng.IntN(2), 4
+	if rng.IntN(6) == 0 {
+		r.workers = 16
+	}
 	r.limits = reel.Limits{
 		MaxPasses: 2 + rng.IntN(4), Infrastructure: 2 + rng.IntN(4), Unknown: 1 + rng.IntN(4), MaxAttempts: 3 + rng.IntN(4),
 		RetryUnknown: rng.IntN(5) > 0, AccountHold: rng.IntN(5) > 0,

@@ -18,7 +18,7 @@ func TestSameWithOneOrMany(t *testing.T) {
 	t.Parallel()
 	tor := newTorture(t)
 	machines := []*host{nil}
-	if os.Geteuid() == 0 {
+	if tor.privileged {
 		machines = []*host{machine(t, "one", false), machine(t, "two", false), machine(t, "three", false)}
 	}
 	down, first := template(t), ""
@@ -28,8 +28,10 @@ func TestSameWithOneOrMany(t *testing.T) {
 		workers int
 		lenders int
 	}{
-		{"a file, one worker", false, 1, 0}, {"a file, four supervisors", false, 2, 3},
-		{"a server, one worker", true, 1, 0}, {"a server, four supervisors", true, 2, 3},
+		{"a file, one worker", false, 1, 0},
+		{"a file, four supervisors", false, 2, 3},
+		{"a server, one worker", true, 1, 0},
+		{"a server, four supervisors", true, 2, 3},
 	} {
 		r := newRound(t, 1, 77, rehearsalFind, self(t), tor.pub)
 		r.even(t, c.workers)

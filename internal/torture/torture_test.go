@@ -67,10 +67,10 @@ func TestTortureOnServer(t *testing.T) {
 	t.Parallel()
 	tor := newTorture(t)
 	tor.template = template(t)
-	if os.Geteuid() == 0 {
+	if tor.privileged {
 		tor.hosts = []*host{machine(t, "alpha", false), machine(t, "beta", false), machine(t, "gamma", false)}
 	} else {
-		t.Log("all supervisors are on one machine: several need root")
+		t.Log("all supervisors are on one machine: several need root, and so do small disks")
 	}
 	tor.whole(t)
 }
@@ -116,17 +116,18 @@ func (tor *torture) whole(t *testing.T) {
 }
 
 type torture struct {
-	program  string
-	jumper   string // the program whose clock may be set; empty: nobody sets it
-	pub      string
-	template *postgrestest.Server // nil: each round has a file
-	hosts    []*host
-	seed     uint64
-	want     int // rounds; 0 is the short form
-	minutes  int // instead, in the long form
-	only     int
-	way      way
-	wanted   bool // problems are what the test wants
+	program    string
+	jumper     string // the program whose clock may be set; empty: nobody sets it
+	pub        string
+	template   *postgrestest.Server // nil: each round has a file
+	hosts      []*host
+	privileged bool // small disks may be mounted
+	seed       uint64
+	want       int // rounds; 0 is the short form
+	minutes    int // instead, in the long form
+	only       int
+	way        way
+	wanted     bool // problems are what the test wants
 
 	mu       sync.Mutex
 	next     int
@@ -136,7 +137,7 @@ type torture struct {
 
 func newTorture(t *testing.T) *torture {
 	t.Helper()
-	tor := &torture{seed: uint64(time.Now().UnixNano()), pub: publisher(t)}
+	tor := &torture{seed: uint64(time.Now().UnixNano()), pub: publisher(t), privileged: privileged(t)}
 	number := func(name string) int {
 		v := os.Getenv(name)
 		if v == "" {
