@@ -66,7 +66,7 @@ func playBoth(t *testing.T, programs []mutant, down *postgrestest.Server, play f
 				case m.name != "" && len(r.problems) == 0:
 					t.Errorf("with a %s: a program that %s was not found out", on, m.name)
 				case m.name != "":
-					t.Logf("with a %s, a program that %s: %s", on, m.name, r.problems[0])
+					t.Logf("with a %s, a program that %s: %s", on, m.name, head(strings.Join(r.problems, "; ")))
 				}
 				_ = os.RemoveAll(r.dir)
 			})
@@ -88,12 +88,12 @@ func (r *round) scripted(t *testing.T, lists ...[]string) {
 	r.write(t, "reelpass.yaml", r.settings())
 }
 
-// newOrphans is a round of six jobs whose publishers have somebody else post after some seconds.
+// newOrphans is a round of six jobs whose publishers have somebody else post when the test says so.
 func newOrphans(t *testing.T, number int, tor *torture, program string, server *postgrestest.Server) *round {
 	t.Helper()
 	r := newRound(t, number, tor.seed, exitFind, program, tor.pub)
 	r.workers, r.slots, r.timeout, r.hosts = 6, 1, 60, []*host{nil}
-	r.scripted(t, slices.Repeat([][]string{{"helper 15000 0", "ok 10 0"}}, 6)...)
+	r.scripted(t, slices.Repeat([][]string{{"helper -1 0", "ok 10 0"}}, 6)...)
 	if server != nil {
 		r.serve(t, server)
 	}
@@ -113,9 +113,8 @@ func (r *round) orphans(t *testing.T) {
 	if r.await(next, patience) {
 		r.ended(next)
 	}
-	if grandchildren(r.dir) > 0 { // what was to be dead before anything else
-		r.until("those who were left act", func() bool { return grandchildren(r.dir) == 0 })
-	}
+	r.write(t, "act-1", "")
+	r.until("those who were left act", func() bool { return grandchildren(r.dir) == 0 }) // there should be none
 	r.again(t)
 }
 
@@ -136,9 +135,9 @@ func newLate(t *testing.T, number int, tor *torture, program string, hosts []*ho
 	t.Helper()
 	r := newRound(t, number, tor.seed, jsonlSelf, program, tor.pub)
 	r.workers, r.slots, r.timeout = 7, 1, 120
-	asks := []string{"ok 9000 0", "ok 9000 0"} // while nobody hears, and once more elsewhere
-	deaf := []string{"deaf 9000 0", "ok 9000 0"}
-	says := []string{"ok 10 20000"} // that it has posted, while nobody hears
+	asks := []string{"ok -1 0", "ok -2 0"} // while nobody hears, and once more elsewhere
+	deaf := []string{"deaf -1 0", "ok -2 0"}
+	says := []string{"ok 0 -1"} // that it has posted, while nobody hears
 	r.scripted(t, asks, asks, asks, deaf, deaf, says, says)
 	r.hosts, r.faulty = hosts, true
 	if server != nil {
@@ -154,8 +153,13 @@ func (r *round) late(t *testing.T) {
 	if !r.until("all jobs are in hand", func() bool { return r.told(reel.EventClaimed, 1) == 7 && len(r.effects()) == 2 }) {
 		return
 	}
-	<-time.After(500 * time.Millisecond) // so that it is not stopped while it holds the file's lock
 	old.signal(syscall.SIGSTOP)
+	for r.server == nil && !r.lock(0) { // it was stopped while it held the file's lock: then nobody could do anything
+		old.signal(syscall.SIGCONT)
+		<-time.After(100 * time.Millisecond)
+		old.signal(syscall.SIGSTOP)
+	}
+	r.write(t, "act-1", "")
 	r.home = 1
 	var next *actor
 	leads := func() bool {
@@ -168,10 +172,19 @@ func (r *round) late(t *testing.T) {
 		}
 		return next.leads()
 	}
-	if !r.until("the other machine leads", leads) || !r.until("it has what was not posted", func() bool { return r.told(reel.EventClaimed, 2) == 5 }) {
+	if !r.until("the other machine leads", leads) {
+		r.problem("%s says: %s", next.name, head(next.errors()))
+		return
+	}
+	if !r.until("it has what was not posted", func() bool { return r.told(reel.EventClaimed, 2) == 5 }) {
 		return
 	}
 	old.signal(syscall.SIGCONT)
+	select {
+	case <-old.done:
+	case <-time.After(15 * time.Second): // it should have ended; others shall not wait for it
+	}
+	r.write(t, "act-2", "")
 	for _, a := range []*actor{old, next} {
 		if r.await(a, patience); !a.over() || a.killed() {
 			r.problem("%s did not end by itself: %s", a.name, head(a.errors()))
