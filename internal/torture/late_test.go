@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,11 +154,13 @@ func (r *round) late(t *testing.T) {
 	if !r.until("all jobs are in hand", func() bool { return r.told(reel.EventClaimed, 1) == 7 && len(r.effects()) == 2 }) {
 		return
 	}
-	old.signal(syscall.SIGSTOP)
-	for r.server == nil && !r.lock(0) { // it was stopped while it held the file's lock: then nobody could do anything
+	stop := func() bool {
+		old.signal(syscall.SIGSTOP)
+		return r.until("it stands still", func() bool { return stopped(old.cmd.Process.Pid) })
+	}
+	for ok := stop(); ok && r.server == nil && !r.lock(0); ok = stop() { // it holds the file's lock: then nobody could do anything
 		old.signal(syscall.SIGCONT)
 		<-time.After(100 * time.Millisecond)
-		old.signal(syscall.SIGSTOP)
 	}
 	r.write(t, "act-1", "")
 	r.home = 1
@@ -197,6 +200,18 @@ func (r *round) late(t *testing.T) {
 	if r.again(t); r.figures.effects != len(r.jobs) {
 		r.problem("%d effects of %d jobs", r.figures.effects, len(r.jobs))
 	}
+}
+
+// stopped says that all threads of a process have been stopped: some go on for a moment after the signal.
+func stopped(pid int) bool {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, task := range tasks {
+		stat, err := os.ReadFile(task)
+		if err != nil || !strings.Contains(string(stat), ") T ") {
+			return false
+		}
+	}
+	return len(tasks) > 0
 }
 
 // until waits for something that must come.

@@ -61,12 +61,11 @@ func late() []mutant {
 		{
 			name: "takes an intent under an old fence", file: "internal/ledger/claim.go",
 			old: "UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=? AND", new: "UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence>=? AND",
-			// A supervisor that knows how long it was away kills its workers before they are heard. The fence is for those who do not know.
-			and: &mutant{file: "internal/runner/leases.go", old: "return r.passed(*r.state.renewed.Load()) > leasePatience", new: "return r == nil"},
-		},
-		{
-			name: "takes the word of a leader whose term is over", file: "internal/ledger/lead.go",
-			old: "if err == nil && (have != term || !led) {", new: "if err == nil && have < term {",
+			// A supervisor that learns that its leases are lost kills their workers before they are heard, mostly. The fence is for the rest.
+			and: &mutant{
+				file: "internal/runner/leases.go",
+				old:  "range leases {\n\t\tif cancel :=", new: "range leases[:0] {\n\t\tif cancel :=",
+			},
 		},
 	}
 }
