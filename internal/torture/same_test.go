@@ -59,9 +59,15 @@ func TestSameWithOneOrMany(t *testing.T) {
 // even makes a round of one job an account, of which nothing depends on who is quicker.
 func (r *round) even(t *testing.T, workers int) {
 	t.Helper()
-	kinds := []string{"ok", "adb: device offline", "Something moved where nothing should", "!crash-before-share", "!crash-after-share",
+	kinds := []string{
+		"ok",
+		"adb: device offline",
+		"Something moved where nothing should",
+		"!crash-before-share",
+		"!crash-after-share",
 		"The video format is not supported. Please check spec for supported formats",
-		"We suspended your account. 180 days left to appeal or we'll permanently disable it"}
+		"We suspended your account. 180 days left to appeal or we'll permanently disable it",
+	}
 	r.jobs, r.script, r.unsure = nil, map[string][]string{}, map[reel.JobID]bool{}
 	for i := range 28 {
 		j := reel.Job{ID: reel.JobID(fmt.Sprintf("j%02d", i)), Account: fmt.Sprintf("acc%02d", i), VideoPath: fmt.Sprintf("videos/even%d.mp4", i), Caption: "caption"}
