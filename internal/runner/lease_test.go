@@ -279,7 +279,7 @@ func TestSweep(t *testing.T) {
 	t.Run("one that hangs is settled in time though the clock was set back by hours", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ahead := func(start time.Time) []reel.Held { return held(start.Add(3*time.Hour), reel.Running) }
-			if early := run(t, true, 39*time.Second, ahead); len(early.log) > 0 {
+			if early := run(t, true, 37500*time.Millisecond, ahead); len(early.log) > 0 {
 				t.Errorf("settled before its lease was over: %q", early.log)
 			}
 		})
