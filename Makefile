@@ -17,14 +17,14 @@ demo: build ## publish the launch example as a rehearsal, in passes, and show wh
 	@.ci/demo
 
 test: ## run all tests; nothing needs to be set up before
-	@.ci/needs python3 initdb
+	@.ci/needs python3 initdb ip
 	$(GOTEST) -timeout 20m ./...
 	go test -timeout 20m -run 'TestSemantics|TestStoreAgainstModel|TestNothingGoesWrong' ./internal/runner ./internal/ledger ./internal/protocol
 
 check: lint ## what a change must pass: format, vet, lint, tests in random order with the race detector, floors
 	@unformatted=$$(gofmt -l cmd internal *.go); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	go vet ./...
-	@.ci/needs python3 initdb
+	@.ci/needs python3 initdb ip
 	$(GOTEST) -timeout 20m -shuffle=on ./...
 
 lint: ## run golangci-lint, built from tools/go.mod (the first time takes minutes)
@@ -34,9 +34,9 @@ bench: ## print speed and memory against bare loops and GNU parallel, about 10 m
 	@.ci/needs parallel
 	REELPASS_BENCH=1 go test -count=1 -v -timeout 60m -run '^TestBench$$/$(PART)' ./internal/bench
 
-torture: ## kill and restart for longer than the tests do (ROUNDS=200)
-	@.ci/needs initdb
-	REELPASS_TORTURE=$(or $(ROUNDS),200) $(GOTEST) -count=1 -v -run '^TestTorture' -timeout 120m ./internal/torture
+torture: ## break things for longer than the tests do (ROUNDS=200 for each store, or MINUTES=60)
+	@.ci/needs initdb ip
+	REELPASS_TORTURE=$(or $(ROUNDS),200) REELPASS_TORTURE_MINUTES=$(MINUTES) $(GOTEST) -count=1 -v -run '^TestTorture' -timeout 24h ./internal/torture
 
 clean: ## remove what the other targets made
 	rm -rf bin coverage.out examples/*/.reelpass examples/folder/published

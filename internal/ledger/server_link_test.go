@@ -70,9 +70,10 @@ func TestAHangingWriterKeepsNobodyOut(t *testing.T) {
 // mouth is a way to a server that can lose a COMMIT, before it arrives or with its answer.
 type mouth struct {
 	server       string
-	before       func()      // called when the next COMMIT that is swallowed is on its way
-	swallow      atomic.Bool // the next COMMIT does not arrive
-	forget       atomic.Bool // the next COMMIT arrives, its answer does not
+	before       func()       // called when the next COMMIT that is swallowed is on its way
+	swallow      atomic.Bool  // the next COMMIT does not arrive
+	forget       atomic.Bool  // the next COMMIT arrives, its answer does not
+	left         atomic.Int32 // answers until a connection is torn, where it is not 0
 	lost, dialed atomic.Int32
 }
 
@@ -116,6 +117,11 @@ func (m *mouth) pass(client net.Conn) {
 				return
 			}
 			if _, err := client.Write(buf[:n]); err != nil {
+				return
+			}
+			if m.left.Load() > 0 && m.left.Add(-1) == 0 {
+				_ = client.(*net.TCPConn).SetLinger(0)
+				_ = client.Close()
 				return
 			}
 		}
@@ -185,6 +191,41 @@ func TestALostCommitIsFoundOut(t *testing.T) {
 	}
 	if st, err := s.Batches(t.Context()); err != nil || len(st) != 1 {
 		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+// A way to the server that is torn while a ledger is opened, whenever it is, is told as such, or made anew.
+func TestATornWayWhileOpeningIsToldAsSuch(t *testing.T) {
+	m := &mouth{}
+	var address string
+	serverStore(t, func(a string) string {
+		u, err := url.Parse(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.server, u.Host = u.Host, m.listen(t)
+		address = u.String()
+		return address
+	})
+	torn := 0
+	for n := range int32(40) {
+		m.left.Store(n + 1)
+		s, err := Open(t.Context(), address, Options{})
+		if m.left.Swap(0) == 0 {
+			torn++
+		}
+		var file *FileError
+		switch {
+		case err == nil:
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		case !errors.As(err, &file) || file.Kind != Unreachable:
+			t.Errorf("torn after answer %d: %v", n+1, err)
+		}
+	}
+	if torn < 5 {
+		t.Errorf("torn %d times", torn)
 	}
 }
 

@@ -143,6 +143,11 @@ func TestALostLeaseKillsItsWorker(t *testing.T) {
 			<-time.After(time.Minute)
 			return nil, errors.New("too late")
 		}, 26 * time.Second, 24 * time.Second},
+		"one that cannot be reached, and the clock is set back": {func() ([]reel.Lease, error) { return nil, errors.New("unreachable") }, 31 * time.Second, 25 * time.Second},
+		"a shared one that does not answer, and the clock is set back": {func() ([]reel.Lease, error) {
+			<-time.After(time.Minute)
+			return nil, errors.New("too late")
+		}, 26 * time.Second, 24 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -151,6 +156,14 @@ func TestALostLeaseKillsItsWorker(t *testing.T) {
 				var died time.Duration
 				r := s.runner(stuck{share: true, killed: func() { died = time.Since(start); close(s.finished) }}, noProcesses{})
 				r.Shared = strings.Contains(name, "shared")
+				if strings.Contains(name, "set back") {
+					r.Clock = func() time.Time {
+						if time.Since(start) > 5*time.Second {
+							return time.Now().Round(0).Add(-2 * time.Hour)
+						}
+						return time.Now()
+					}
+				}
 				if _, err := r.Lead(context.Background()); err != nil {
 					t.Fatal(err)
 				}
@@ -269,6 +282,20 @@ func TestSweep(t *testing.T) {
 		})
 		synctest.Test(t, func(t *testing.T) {
 			s := run(t, true, 40*time.Second, func(start time.Time) []reel.Held { return held(start.Add(-time.Minute), reel.Running) })
+			if want := []string{"kill supervisor", "kill workers", "record failed"}; !slices.Equal(s.log, want) {
+				t.Errorf("%q, want %q", s.log, want)
+			}
+		})
+	})
+	t.Run("one that hangs is settled in time though the clock was set back by hours", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ahead := func(start time.Time) []reel.Held { return held(start.Add(3*time.Hour), reel.Running) }
+			if early := run(t, true, 37500*time.Millisecond, ahead); len(early.log) > 0 {
+				t.Errorf("settled before its lease was over: %q", early.log)
+			}
+		})
+		synctest.Test(t, func(t *testing.T) {
+			s := run(t, true, 46*time.Second, func(start time.Time) []reel.Held { return held(start.Add(3*time.Hour), reel.Running) })
 			if want := []string{"kill supervisor", "kill workers", "record failed"}; !slices.Equal(s.log, want) {
 				t.Errorf("%q, want %q", s.log, want)
 			}

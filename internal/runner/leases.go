@@ -24,7 +24,7 @@ func (r *Runner) keepLeases(ctx context.Context) {
 		case <-tick.C:
 		}
 		before := r.activeLeases()
-		asked := time.Now()
+		asked := r.now()
 		held, err := r.Leases.Renew(ctx, r.Supervisor.ID)
 		if err != nil {
 			r.notice("leases could not be renewed: %v", err)
@@ -33,7 +33,7 @@ func (r *Runner) keepLeases(ctx context.Context) {
 			}
 			continue
 		}
-		r.state.renewed.Store(asked.UnixNano())
+		r.renewedAt(asked)
 		lost := map[reel.Lease]bool{}
 		for _, l := range before {
 			lost[l] = true
@@ -47,10 +47,10 @@ func (r *Runner) keepLeases(ctx context.Context) {
 	}
 }
 
-// overdue says that the leases may be over. It goes by the wall clock: the other one stands still while a machine sleeps.
-func (r *Runner) overdue() bool {
-	return time.Now().UnixNano()-r.state.renewed.Load() > leasePatience.Nanoseconds()
-}
+func (r *Runner) renewedAt(m moment) { r.state.renewed.Store(&m) }
+
+// overdue says that the leases may be over.
+func (r *Runner) overdue() bool { return r.passed(*r.state.renewed.Load()) > leasePatience }
 
 // watchLeases ends the workers of leases that may be over also while a renewal waits for its answer, where other hosts share
 // the ledger. On one host whoever settles a lease kills its worker first, and a running post need not end because the ledger is slow.
@@ -111,8 +111,12 @@ type sighting struct {
 // renewed says that a lease's end has moved. A ledger with a clock of its own tells it by ours, anew and a little otherwise each time.
 func renewed(before, now time.Time) bool { return now.Sub(before).Abs() > time.Second }
 
-// staleAfter is how long an expired lease must stay unrenewed under our eyes: more than one renewal's time.
-const staleAfter = reel.RenewEvery + reel.SweepEvery
+const (
+	// staleAfter is how long an expired lease must stay unrenewed under our eyes: more than one renewal's time.
+	staleAfter = reel.RenewEvery + reel.SweepEvery
+	// staleAnyway is how long any lease must: it has expired by then, though a clock that was set back may say otherwise for hours.
+	staleAnyway = reel.LeaseTTL + reel.RenewEvery
+)
 
 func newSweeper(r *Runner) *sweeper { return &sweeper{r: r, seen: map[reel.Lease]sighting{}} }
 
@@ -157,7 +161,8 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		}
 		still[h.Lease] = sight
 		dead := s.r.gone(h.Supervisor.Process)
-		stale := s.r.Clock().After(h.Until) && now.Sub(sight.since) >= staleAfter
+		seen := now.Sub(sight.since)
+		stale := seen >= staleAfter && s.r.Clock().After(h.Until) || seen >= staleAnyway
 		if !dead && !stale {
 			continue
 		}

@@ -143,7 +143,17 @@ type state struct {
 	videos  fingerprints
 	told    hindrance // what keeps due jobs waiting, as it was told last
 
-	renewed atomic.Int64 // when the leases were renewed last, in nanoseconds since 1970
+	renewed atomic.Pointer[moment] // when the leases were renewed last
+}
+
+// moment is a point in time by both clocks. A wall clock may be set back, and the other one stands still while a machine sleeps.
+type moment struct{ wall, steady time.Time }
+
+func (r *Runner) now() moment { return moment{wall: r.Clock().Round(0), steady: time.Now()} }
+
+// passed is how long ago a moment was, by the clock that says more: what must not last too long goes by it.
+func (r *Runner) passed(m moment) time.Duration {
+	return max(r.Clock().Round(0).Sub(m.wall), time.Since(m.steady))
 }
 
 // Why a job's context ends before the job does.
@@ -314,7 +324,7 @@ func (r *Runner) serve(ctx context.Context, body func(context.Context) error) er
 
 	var slots, keepers errgroup.Group
 	keep, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
-	r.state.renewed.Store(time.Now().UnixNano())
+	r.renewedAt(r.now())
 	keepers.Go(func() error { r.keepLeases(keep); return nil })
 	if r.Shared {
 		keepers.Go(func() error { r.watchLeases(keep); return nil })

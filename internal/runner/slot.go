@@ -26,7 +26,7 @@ func (r *Runner) slot(hard context.Context, id int) {
 	var silent time.Time // since when a shared ledger does not answer
 	woken := false
 	for !r.stopping() {
-		asked := r.Clock()
+		asked := r.now()
 		claim, err := r.claim(hard, r.claimant(id, w, done))
 		idle := errors.Is(err, reel.ErrNothingDue) || errors.Is(err, reel.ErrPaused)
 		if err == nil || idle {
@@ -149,7 +149,7 @@ func (r *Runner) sleep() bool {
 }
 
 // execute carries out one claim, which was asked for at the given time. It records what came of it, or returns that where it is to be recorded with the next claim.
-func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim, asked time.Time) *reel.Ended {
+func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim, asked moment) *reel.Ended {
 	ctx, cancel := context.WithCancelCause(hard)
 	defer cancel(nil)
 	r.state.mu.Lock()
@@ -185,7 +185,7 @@ func assignment(c reel.Claim) reel.Assignment {
 }
 
 // publish has the worker execute the job, and decides what becomes of it. nil: there is nothing to record.
-func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim, asked time.Time) *reel.Ended {
+func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim, asked moment) *reel.Ended {
 	started := r.Clock()
 	duplicate := false // refused at the intent, and set aside with it
 	a, here, lacking := r.video(ctx, c)
@@ -260,7 +260,7 @@ func (r *Runner) breaker(l reel.Limits) func(reel.Breaker, reel.Sample) reel.Bre
 
 // intent asks the ledger for the go, unless the claim brought it along. The go is withheld when so much time has passed since
 // asking that the lease may be over: a stopped or suspended process must notice how long it was away.
-func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time, here reel.Copy) error {
+func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed moment, here reel.Copy) error {
 	asked := claimed
 	if !c.Intended {
 		fp, err := r.fingerprint(c, here)
@@ -270,12 +270,12 @@ func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time, he
 		case err != nil: // a passing trouble must not make the same video another one
 			return fmt.Errorf("recognise the video: %w", err)
 		}
-		asked = r.Clock()
+		asked = r.now()
 		if err := r.jobChange(func() ([]reel.Event, error) { return r.Slots.Intent(ctx, c, fp, r.AllowRepost) }); err != nil {
 			return err
 		}
 	}
-	if r.Clock().Round(0).Sub(asked.Round(0)) > reel.LeaseTTL-reel.RenewEvery { // by the wall clock: the other one stands still while a machine sleeps
+	if r.passed(asked) > reel.LeaseTTL-reel.RenewEvery {
 		return errors.New("the ledger took too long, the lease may be over")
 	}
 	return context.Cause(ctx)

@@ -23,6 +23,7 @@ const patience = 90 * time.Second
 type actor struct {
 	kind   string // run, worker or a short command
 	name   string
+	at     int // the round's machine it is on
 	cmd    *exec.Cmd
 	began  time.Time
 	done   chan struct{} // closed when it has ended and err is valid
@@ -32,10 +33,15 @@ type actor struct {
 	stdout string
 }
 
-// start starts the program under test in the round's folder.
+// start starts the program under test in the round's folder, on the machine of whoever leads.
 func (r *round) start(t *testing.T, kind string, args ...string) *actor {
 	t.Helper()
-	a := &actor{kind: kind, name: fmt.Sprintf("%02d-%s", len(r.actors), kind), done: make(chan struct{})}
+	return r.startAt(t, r.home, kind, args...)
+}
+
+func (r *round) startAt(t *testing.T, at int, kind string, args ...string) *actor {
+	t.Helper()
+	a := &actor{kind: kind, at: at, name: fmt.Sprintf("%02d-%s-%d", len(r.actors), kind, at), done: make(chan struct{})}
 	r.actors = append(r.actors, a)
 	a.stdout, a.stderr = filepath.Join(r.dir, "out", a.name+".out"), filepath.Join(r.dir, "out", a.name+".err")
 	stdout, err := os.Create(a.stdout)
@@ -51,11 +57,18 @@ func (r *round) start(t *testing.T, kind string, args ...string) *actor {
 	a.cmd = exec.Command(r.program, append([]string{kind}, args...)...)
 	a.cmd.Dir, a.cmd.Stdout, a.cmd.Stderr = r.dir, stdout, stderr
 	a.cmd.Env = append(clean(os.Environ()), envRound+"="+r.dir, envPlay+"=reelpass", "GORACE=halt_on_error=0")
-	if r.address != "" {
-		a.cmd.Env = append(a.cmd.Env, "REELPASS_DB="+r.address)
+	if r.server != nil {
+		a.cmd.Env = append(a.cmd.Env, "REELPASS_DB="+r.address(at))
+	}
+	if len(r.clocks) > 0 {
+		a.cmd.Env = append(a.cmd.Env, "TORTURE_CLOCK="+r.clocks[at])
+	}
+	var on *host
+	if len(r.hosts) > 0 {
+		on = r.hosts[at]
 	}
 	a.began = time.Now()
-	if err := a.cmd.Start(); err != nil {
+	if err := on.start(a.cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
@@ -176,14 +189,15 @@ func (r *round) ended(a *actor) (finished bool) {
 	}
 	interrupted := a.was(syscall.SIGINT) || a.was(syscall.SIGTERM)
 	switch code := a.code(); {
-	case code == 0 && a.kind == "worker":
+	case a.kind == "worker" && (code == 0 || code == 3 || code == 4): // it may have led at the end
 	case a.kind == "run" && (code == 0 || code == 3 || code == 4):
 		return true
 	case (code == 130 || code == 143) && interrupted:
 	case code == 2 && a.kind != "run" && r.early(said): // too early: there is nothing to lend to yet
 	case a.refused() && r.others(a):
 		r.figures.refused++
-	case code == 1 && strings.Contains(said, "busy") && r.figures.kills["stop-long"] > 0:
+	case r.faulty && code == 1 && excused(said):
+	case r.jumped && code == 1 && strings.Contains(said, "no longer ours"): // another one's clock said that the lead was over
 	default:
 		if !errors.Is(a.err, exec.ErrWaitDelay) {
 			r.problem("%s ended with %d: %s", a.name, code, head(said))
@@ -200,6 +214,19 @@ func (r *round) early(said string) bool {
 func (r *round) others(a *actor) bool {
 	for _, b := range r.actors {
 		if b != a && b.kind == "run" && b.leads() {
+			return true
+		}
+	}
+	return false
+}
+
+// excused says that an error tells of a fault in words that a person can do something with.
+func excused(said string) bool {
+	for _, word := range []string{
+		"the server cannot be reached", "the disk is full", "keeps the ledger locked", "the ledger cannot be written", "no longer ours",
+		"is already being run by", "it is not known whether the last change was kept",
+	} {
+		if strings.HasPrefix(said, "reelpass: ") && strings.Contains(said, word) {
 			return true
 		}
 	}

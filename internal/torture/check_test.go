@@ -58,8 +58,8 @@ func (r *round) effects() []happened {
 
 func (r *round) ledger() *sql.DB {
 	driver, name := "sqlite", "file:"+filepath.Join(r.dir, ".reelpass", "ledger.db")+"?_pragma=busy_timeout(10000)"
-	if r.address != "" {
-		driver, name = "pgx", r.address
+	if r.server != nil {
+		driver, name = "pgx", r.server.DSN("ledger")
 	}
 	db, err := sql.Open(driver, name)
 	if err != nil {
@@ -152,7 +152,7 @@ func (c *checker) read() {
 		c.effects[h.Job] = append(c.effects[h.Job], h)
 		c.figures.effects++
 	}
-	if c.address == "" {
+	if c.server == nil {
 		var ok string
 		if err := c.db.QueryRow(`PRAGMA integrity_check`).Scan(&ok); err != nil || ok != "ok" {
 			c.problem("integrity of the ledger: %s %v", ok, err)
@@ -345,7 +345,9 @@ func (c *checker) story() {
 		ends    map[int]time.Time
 	}
 	lives := map[reel.JobID]*life{}
-	busy := map[string]reel.JobID{} // by account
+	taken := map[string]bool{}                                  // job and pass
+	timed := !c.jumped || c.server != nil && !c.way.rehearsal() // the journal and the outside went by the same clock
+	busy := map[string]reel.JobID{}                             // by account
 	for _, e := range c.journal {
 		if e.Job == "" || e.Kind == reel.EventHold {
 			continue
@@ -363,6 +365,11 @@ func (c *checker) story() {
 				c.problem("job %s: claimed as attempt %d with fence %d after attempt %d, fence %d", e.Job, e.Attempt, e.Fence, l.attempt, l.fence)
 			}
 			l.fence, l.attempt = e.Fence, e.Attempt
+			key := fmt.Sprintf("%s in pass %d", e.Job, e.Pass)
+			if taken[key] {
+				c.problem("job %s was claimed twice", key)
+			}
+			taken[key] = true
 			if other, taken := busy[e.Account]; taken {
 				c.problem("job %s of %s was claimed while %s was in flight", e.Job, e.Account, other)
 			}
@@ -378,6 +385,12 @@ func (c *checker) story() {
 			if e.Decision != nil {
 				l.state = e.Decision.State
 			}
+		}
+		switch {
+		case e.Fence > l.fence && (e.Kind == reel.EventLooked || e.Kind == reel.EventDuplicate): // a claim that is not told by itself
+			l.fence = e.Fence
+		case e.Fence != 0 && e.Fence != l.fence:
+			c.problem("job %s: %s was written under fence %d, and the present one is %d", e.Job, e.Kind, e.Fence, l.fence)
 		}
 		switch e.Kind {
 		case reel.EventSucceeded, reel.EventInDoubt, reel.EventFailed, reel.EventDuplicate:
@@ -396,10 +409,10 @@ func (c *checker) story() {
 				continue
 			}
 			intent, meant := l.intents[h.Attempt]
-			if (!meant || intent.After(h.At)) && !c.rogue(id, h.Attempt) {
+			if (!meant || timed && intent.After(h.At)) && !c.rogue(id, h.Attempt) {
 				c.problem("job %s: an effect of attempt %d at %s without an intent before it", id, h.Attempt, clock(h.At))
 			}
-			if end, over := l.ends[h.Attempt]; over && h.At.After(end) {
+			if end, over := l.ends[h.Attempt]; timed && over && h.At.After(end) {
 				c.problem("job %s: an effect of attempt %d at %s, which had been ended at %s", id, h.Attempt, clock(h.At), clock(end))
 			}
 		}

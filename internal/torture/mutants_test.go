@@ -3,34 +3,30 @@
 package torture_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"reelpass/internal/postgrestest"
 )
 
-// mutant is the program with one promise broken on purpose. The change is laid over the source when it is built, so that
-// nothing in the program itself has to know of it.
+// mutant is the program with one promise broken on purpose. The change is laid over the source when it is built.
 type mutant struct {
 	name     string
-	file     string // relative to the module
-	old, new string // old must stand in the file exactly once
+	file     string  // relative to the module
+	old, new string  // old must stand in the file exactly once
+	and      *mutant // a second change, where another guard stands before the one that is meant
 	way      way
-	escapes  float64
 	long     bool // only in the long form
 }
 
 func mutants() []mutant {
 	return []mutant{
 		{
-			name: "settles leases without killing orphans first", way: exitFind, escapes: 30, file: "internal/cli/processes.go",
-			old: "\t_, err := worker.KillMarked(ctx, supervisor)\n", new: "\tif ctx != nil {\n\t\treturn nil\n\t}\n\t_, err := worker.KillMarked(ctx, supervisor)\n",
-		},
-		{
 			name: "gives the go without an intent", way: jsonlSelf, file: "internal/runner/slot.go",
-			old: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time) error {\n",
-			new: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed time.Time) error {\n\tif ctx != nil {\n\t\treturn nil\n\t}\n",
+			old: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed moment) error {\n",
+			new: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed moment) error {\n\tif ctx != nil {\n\t\treturn nil\n\t}\n",
 		},
 		{
 			name: "has no guard against duplicates", way: jsonlFind, file: "internal/runner/slot.go",
@@ -51,56 +47,73 @@ func mutants() []mutant {
 	}
 }
 
+// careless is a mutant that is found out when a supervisor dies before what it started.
+func careless() mutant {
+	return mutant{
+		name: "settles leases without killing what is left of their workers", file: "internal/cli/processes.go",
+		old: "\t_, err := worker.KillMarked(ctx, supervisor)\n", new: "\tif ctx != nil {\n\t\treturn nil\n\t}\n\t_, err := worker.KillMarked(ctx, supervisor)\n",
+	}
+}
+
+// late are mutants that are found out when a supervisor comes back after its leases.
+func late() []mutant {
+	return []mutant{
+		{
+			name: "takes an intent under an old fence", file: "internal/ledger/claim.go",
+			old: "UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=? AND", new: "UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence>=? AND",
+			// A supervisor that learns that its leases are lost kills their workers before they are heard, mostly. The fence is for the rest.
+			and: &mutant{
+				file: "internal/runner/leases.go",
+				old:  "range leases {\n\t\tif cancel :=", new: "range leases[:0] {\n\t\tif cancel :=",
+			},
+		},
+	}
+}
+
 // enough is in how many rounds a broken program must be found out. Each was found within the first few when it was written.
 const enough = 40
 
 // TestTortureCatches shows that the torture can fail: it must find out every program that is broken on purpose.
 func TestTortureCatches(t *testing.T) {
+	t.Parallel()
 	long := os.Getenv(envRounds) != ""
-	pub := publisher(t)
+	pub, server := publisher(t), template(t)
 	for _, m := range mutants() {
 		if m.long && !long {
 			continue
 		}
-		t.Run(m.name, func(t *testing.T) {
-			tor := newTorture(t)
-			tor.pub, tor.program = pub, m.build(t)
-			tor.want, tor.only, tor.way, tor.escapes, tor.wanted = 0, 0, m.way, m.escapes, true
-			tor.rounds(t, func(n int) bool { return n <= enough })
-			if tor.problems == 0 {
-				t.Errorf("a program that %s was not found out: %v", m.name, tor.figures)
-			}
-		})
+		program := m.build(t)
+		for on, down := range map[string]*postgrestest.Server{"file": nil, "server": server} {
+			t.Run(m.name+" with a "+on, func(t *testing.T) {
+				t.Parallel()
+				tor := newTorture(t)
+				tor.pub, tor.program, tor.template = pub, program, down
+				tor.want, tor.only, tor.way, tor.wanted = 0, 0, m.way, true
+				tor.rounds(t, func(n int) bool { return n <= enough })
+				if tor.problems == 0 {
+					t.Errorf("a program that %s was not found out: %v", m.name, tor.figures)
+				}
+			})
+		}
 	}
 }
 
 // build builds the program with the change laid over it.
 func (m mutant) build(t *testing.T) string {
 	t.Helper()
-	file, err := filepath.Abs(filepath.Join("..", "..", m.file))
-	if err != nil {
-		t.Fatal(err)
+	texts := map[string]string{}
+	for c := &m; c != nil; c = c.and {
+		file := filepath.Join("..", "..", c.file)
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(source), c.old); n != 1 {
+			t.Fatalf("%q stands %d times in %s: the change has to be written anew", c.old, n, c.file)
+		}
+		texts[file] = strings.Replace(string(source), c.old, c.new, 1)
 	}
-	source, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(source), m.old); n != 1 {
-		t.Fatalf("%q stands %d times in %s: the change has to be written anew", m.old, n, m.file)
-	}
-	dir := t.TempDir()
-	changed := filepath.Join(dir, "changed.go")
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {file: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(dir, "reelpass")
-	build(t, program, "-overlay", filepath.Join(dir, "overlay.json"), "../../cmd/reelpass")
+	program := filepath.Join(t.TempDir(), "reelpass")
+	lay(t, program, texts)
 	return program
 }

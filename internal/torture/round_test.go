@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"reelpass/internal/postgrestest"
 	"reelpass/internal/reel"
 )
 
@@ -56,13 +57,23 @@ type round struct {
 	limits   reel.Limits
 	workers  int
 	slots    int
+	timeout  int // of a job, in seconds
 
-	address  string // of the ledger's server; empty where it is a file
+	server   *postgrestest.Server // nil where the ledger is a file
+	hosts    []*host              // the machines of its supervisors; one that is nil is this one
+	lines    []*line              // of the machines to the server
+	gates    []string             // the server's address as the machines see it, where they have no lines
+	home     int                  // the machine of whoever leads or is about to
+	disk     string               // of the ledger, where it is a small one
+	broken   bool                 // the program is a mutant
+	bounded  bool                 // without a small disk, how big a file may be written is bounded instead
+	clocks   []string             // of the machines: files with what they are wrong by; empty: right
+	faulty   bool                 // a fault has been made that may end a run with an error
+	jumped   bool                 // a clock has been set
 	figures  figures
 	problems []string
 	actors   []*actor
 	long     bool // stops that outlast a lease are allowed
-	escapes  float64
 }
 
 func (r *round) problem(format string, args ...any) {
@@ -85,9 +96,15 @@ func newRound(t *testing.T, number int, seed uint64, w way, program, pub string)
 	if r.dir, err = os.MkdirTemp("", "torture-"); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(r.dir, 0o755); err != nil { // a server that runs as somebody else may have its disk there
+		t.Fatal(err)
+	}
 	rng := r.rng
 	r.accounts = 8 + rng.IntN(13)
-	r.workers, r.slots = 3+rng.IntN(5), 1+rng.IntN(2)
+	r.workers, r.slots, r.timeout = 3+rng.IntN(5), 1+rng.IntN(2), 4
+	if rng.IntN(6) == 0 {
+		r.workers = 16
+	}
 	r.limits = reel.Limits{
 		MaxPasses: 2 + rng.IntN(4), Infrastructure: 2 + rng.IntN(4), Unknown: 1 + rng.IntN(4), MaxAttempts: 3 + rng.IntN(4),
 		RetryUnknown: rng.IntN(5) > 0, AccountHold: rng.IntN(5) > 0,
@@ -113,7 +130,6 @@ func (r *round) write(t *testing.T, name, text string) {
 // on the same account a second time, which must be refused.
 func (r *round) drawJobs(t *testing.T) {
 	t.Helper()
-	csv := "job_id,account,video_path,caption\n"
 	n := 20 + r.rng.IntN(41)
 	for i := range n {
 		j := reel.Job{
@@ -133,7 +149,6 @@ func (r *round) drawJobs(t *testing.T) {
 			r.content[j.VideoPath] = j.VideoPath
 		}
 		r.jobs = append(r.jobs, j)
-		csv += fmt.Sprintf("%s,%s,%s,%s\n", j.ID, j.Account, j.VideoPath, j.Caption)
 		if list := r.outcomes(); len(list) > 0 {
 			r.script[string(j.ID)] = list
 		}
@@ -141,6 +156,16 @@ func (r *round) drawJobs(t *testing.T) {
 			r.unsure[j.ID] = true
 			r.script["find "+string(j.ID)] = []string{[]string{"unsure", "crash"}[r.rng.IntN(2)]}
 		}
+	}
+	r.writeJobs(t)
+}
+
+// writeJobs writes the round's input and what its publishers are to do.
+func (r *round) writeJobs(t *testing.T) {
+	t.Helper()
+	csv := "job_id,account,video_path,caption\n"
+	for _, j := range r.jobs {
+		csv += fmt.Sprintf("%s,%s,%s,%s\n", j.ID, j.Account, j.VideoPath, j.Caption)
 	}
 	r.write(t, "posts.csv", csv)
 	data, err := json.MarshalIndent(r.script, "", " ")
@@ -169,9 +194,6 @@ func (r *round) outcomes() []string {
 			kinds = append(kinds, weighted{"rogue", 6})
 		}
 	}
-	if r.escapes > 0 {
-		kinds = append(kinds, weighted{"helper", r.escapes})
-	}
 	for r.rng.Float64() < 0.45 && len(list) < 4 {
 		list = append(list, r.timed(pick(r.rng, kinds)))
 	}
@@ -186,6 +208,8 @@ func (r *round) outcomes() []string {
 func (r *round) timed(kind string) string {
 	before, after := 5+r.rng.IntN(55), r.rng.IntN(30)
 	switch {
+	case kind == "helper-exit": // it says that nothing was posted, and must be killed before that becomes a lie
+		before = 5000 + r.rng.IntN(1000)
 	case strings.HasPrefix(kind, "helper"):
 		before = 100 + r.rng.IntN(1200)
 		if r.rng.IntN(6) == 0 {
@@ -263,6 +287,7 @@ func spokenKinds() []weighted {
 		{"bye", 2},
 		{"noise", 1},
 		{"twice", 1},
+		{"deaf", 1},
 		{"helper", 3},
 		{"helper-die", 1},
 		{"stubborn", 0.1},
@@ -274,7 +299,7 @@ func spokenKinds() []weighted {
 func (r *round) settings() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("batch: torture\nworkers: %d\nslots: %d\nretry_delay: 0\njob_timeout: 4", r.workers, r.slots)
+	line("batch: torture\nworkers: %d\nslots: %d\nretry_delay: 0\njob_timeout: %d", r.workers, r.slots, r.timeout)
 	line("breaker: 2/6\nbreaker_wait: 0.02") // it opens now and then, and delays nothing for long
 	line("max_passes: %d\ninfra_retry_limit: %d\nunknown_retry_limit: %d\nmax_attempts_per_job: %d\nretry_unknown: %v\naccount_hold: %v",
 		r.limits.MaxPasses, r.limits.Infrastructure, r.limits.Unknown, r.limits.MaxAttempts, r.limits.RetryUnknown, r.limits.AccountHold)
@@ -286,7 +311,7 @@ func (r *round) settings() string {
 		return b.String()
 	}
 	protocol, _, _ := strings.Cut(string(r.way), "+")
-	line("publisher: command\ncommand:\n  run: [%s, %s, %s]\n  protocol: %s\n  timeout: 4", r.pub, protocol, r.dir, protocol)
+	line("publisher: command\ncommand:\n  run: [%s, %s, %s]\n  protocol: %s\n  timeout: %d", r.pub, protocol, r.dir, protocol, r.timeout)
 	if r.way == exitFind || r.way == jsonlFind {
 		line("  find: [%s, find, %s]", r.pub, r.dir)
 	}

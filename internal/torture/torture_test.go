@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"reelpass/internal/cli"
 	"reelpass/internal/postgrestest"
@@ -21,70 +25,109 @@ import (
 const envPlay = "TORTURE_PLAY"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(envPlay) == "reelpass" {
+	switch os.Getenv(envPlay) {
+	case "reelpass":
+		signal.Ignore(unix.SIGXFSZ) // a file that may not grow is to be an error, as a full disk is
 		os.Exit(cli.Main(os.Args, os.Getenv, os.Stdin, os.Stdout, os.Stderr))
+	case "host":
+		if err := beHost(); err != nil {
+			fmt.Fprintln(os.Stderr, "torture: no machine:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
 
-// The environment of a torture: how many rounds (else a short form), the seed that all choices follow from, one round only.
+// The environment of a torture: how many rounds, or for how many minutes (else a short form), the seed that all choices follow
+// from, one round only.
 const (
-	envRounds = "REELPASS_TORTURE"
-	envSeed   = "REELPASS_TORTURE_SEED"
-	envOnly   = "REELPASS_TORTURE_ROUND"
+	envRounds  = "REELPASS_TORTURE"
+	envMinutes = "REELPASS_TORTURE_MINUTES"
+	envSeed    = "REELPASS_TORTURE_SEED"
+	envOnly    = "REELPASS_TORTURE_ROUND"
 )
 
 // shortForm is how long the form lasts that `go test ./...` has.
-const shortForm = 25 * time.Second
+const shortForm = 20 * time.Second
 
 // side is how many rounds run side by side: most of a round is waiting.
 const side = 3
 
 // TestTorture kills, stops and restarts the real program on real batches, then lets each batch finish in peace and recounts:
 // nothing posted twice, nothing lost, every figure right, nobody left alive.
-func TestTorture(t *testing.T) { newTorture(t).whole(t) }
+func TestTorture(t *testing.T) {
+	t.Parallel()
+	newTorture(t).whole(t)
+}
 
-// TestTortureOnServer is the same with the ledgers on a PostgreSQL server.
+// TestTortureOnServer is the same with each ledger on a PostgreSQL server of its own, which has its share of the faults, and
+// supervisors on several machines, each with a line of its own to the server.
 func TestTortureOnServer(t *testing.T) {
-	server, err := postgrestest.Start()
+	t.Parallel()
+	tor := newTorture(t)
+	tor.template = template(t)
+	if tor.privileged {
+		tor.hosts = []*host{machine(t, "alpha", false), machine(t, "beta", false), machine(t, "gamma", false)}
+	} else {
+		t.Log("all supervisors are on one machine: several need root, and so do small disks")
+	}
+	tor.whole(t)
+}
+
+// template is a server that is down; each round has a copy of it.
+func template(t *testing.T) *postgrestest.Server {
+	t.Helper()
+	server, err := postgrestest.Start("fsync=off", "shared_buffers=16MB", "max_wal_size=64MB", "min_wal_size=32MB", "max_connections=200")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Stop() })
-	tor := newTorture(t)
-	tor.server = server
-	tor.whole(t)
+	if _, err := server.Database(t.Context(), "ledger"); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Down(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	return server
 }
 
 func (tor *torture) whole(t *testing.T) {
 	t.Helper()
-	tor.program = self(t)
+	tor.program, tor.jumper = self(t), jumper(t)
+	began := time.Now()
 	deadline := time.Now().Add(shortForm)
 	if testing.Short() {
 		deadline = time.Now().Add(shortForm / 4)
+	}
+	if tor.minutes > 0 {
+		deadline = time.Now().Add(time.Duration(tor.minutes) * time.Minute)
 	}
 	tor.rounds(t, func(n int) bool {
 		if tor.only > 0 {
 			return n <= tor.only
 		}
-		if tor.want > 0 {
+		if tor.want > 0 && tor.minutes == 0 {
 			return n <= tor.want
 		}
 		return time.Now().Before(deadline)
 	})
-	t.Log(tor.figures)
+	t.Logf("%.2f hours, %v", time.Since(began).Hours(), tor.figures)
 }
 
 type torture struct {
-	program string
-	pub     string
-	server  *postgrestest.Server // nil: each round has a file
-	seed    uint64
-	want    int // rounds; 0 is the short form
-	only    int
-	way     way
-	escapes float64
-	wanted  bool // problems are what the test wants
+	program    string
+	jumper     string // the program whose clock may be set; empty: nobody sets it
+	pub        string
+	template   *postgrestest.Server // nil: each round has a file
+	hosts      []*host
+	privileged bool // small disks may be mounted
+	seed       uint64
+	want       int // rounds; 0 is the short form
+	minutes    int // instead, in the long form
+	only       int
+	way        way
+	wanted     bool // problems are what the test wants
 
 	mu       sync.Mutex
 	next     int
@@ -94,7 +137,7 @@ type torture struct {
 
 func newTorture(t *testing.T) *torture {
 	t.Helper()
-	tor := &torture{seed: uint64(time.Now().UnixNano()), pub: publisher(t)}
+	tor := &torture{seed: uint64(time.Now().UnixNano()), pub: publisher(t), privileged: privileged(t)}
 	number := func(name string) int {
 		v := os.Getenv(name)
 		if v == "" {
@@ -106,7 +149,7 @@ func newTorture(t *testing.T) *torture {
 		}
 		return n
 	}
-	tor.want, tor.only = number(envRounds), number(envOnly)
+	tor.want, tor.minutes, tor.only = number(envRounds), number(envMinutes), number(envOnly)
 	tor.way = way(os.Getenv("REELPASS_TORTURE_WAY"))
 	if s := os.Getenv(envSeed); s != "" {
 		tor.seed = uint64(number(envSeed))
@@ -175,15 +218,8 @@ func (tor *torture) rounds(t *testing.T, more func(n int) bool) {
 
 func (tor *torture) round(t *testing.T, n int) {
 	r := newRound(t, n, tor.seed, tor.way, tor.program, tor.pub)
-	r.escapes = tor.escapes
-	if tor.server != nil {
-		var err error
-		if r.address, err = tor.server.Database(t.Context(), fmt.Sprintf("round%d", n)); err != nil {
-			t.Error(err)
-			return
-		}
-	}
-	r.long = tor.want > 0 && n%25 == 13
+	r.long = tor.want > 0 && n%8 == 5
+	r.equip(t, tor)
 	r.play(t)
 	tor.mu.Lock()
 	defer tor.mu.Unlock()
