@@ -170,7 +170,7 @@ func runSlots(t *testing.T, path string, slots int, while time.Duration) (r run)
 	ru = &runner.Runner{
 		Config: runner.Config{
 			Batch: batch, Supervisor: reel.Supervisor{ID: id, Name: id, Process: reel.Process{Host: "bench", PID: 1}},
-			Limits: reel.DefaultLimits(), Workers: slots, PerWorker: 1,
+			Limits: reel.DefaultLimits(), Workers: slots, PerWorker: 1, Shared: ledger.IsServer(path),
 		},
 		Slots: s, Leases: s, Passes: s, Processes: alone{}, Clock: time.Now,
 		Judge: func(reel.Evidence) reel.Verdict { return reel.Verdict{Category: reel.Unknown} },

@@ -329,7 +329,7 @@ func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerpri
 	duplicate := false
 	err = s.hot(func(t *tx) error {
 		events, duplicate = nil, false
-		n, err := t.foresee(1, `UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=? AND owner IS NOT NULL
+		n, err := t.foresee(1, `UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=?
 			AND state='running' AND lease_until>?`, leaseEnd(t.now), c.Key, c.Fence, ms(t.now))
 		if err != nil {
 			return err

@@ -22,8 +22,11 @@ type link interface {
 	close() error
 }
 
-// unforeseen is for statements of which nobody can say beforehand how many rows they change.
-const unforeseen = -1
+// What is foreseen of a statement where it is no number of rows.
+const (
+	unforeseen = -1 // nobody can say beforehand
+	certain    = -2 // it changes what it should, or fails
+)
 
 // errUnforeseen says that a statement changed another number of rows than was foreseen: the transaction must be taken back, and
 // tried again with care.

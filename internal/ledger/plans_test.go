@@ -26,12 +26,12 @@ func TestStatementsUseTheirIndexes(t *testing.T) {
 		"SCAN job USING COVERING INDEX job_in_flight", // jobs in workers' hands
 		"SCAN job USING INDEX job_in_flight",
 		"SCAN turn", // the few jobs that were read ahead
-		"SCAN CONSTANT ROW", "SCAN 2-ROW VALUES",
+		"SCAN CONSTANT ROW",
 	}
 	seen := map[string]bool{}
 	for query := range s.writer.conn.(*fileLink).stmts {
 		for _, line := range explain(t, s, query) {
-			if line := strings.TrimSpace(line); strings.HasPrefix(line, "SCAN") && !anyPrefix(line, allowed) {
+			if line := strings.TrimSpace(line); strings.HasPrefix(line, "SCAN") && !anyPrefix(line, allowed) && !strings.HasSuffix(line, "-ROW VALUES CLAUSE") {
 				t.Errorf("%s\n  in %s", line, query)
 			}
 			for _, table := range []string{"job", "publish", "attempt", "event"} { // a search by batch alone reads all of it

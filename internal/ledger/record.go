@@ -15,11 +15,10 @@ func (t *tx) insertAttempt(job int64, a reel.Attempt) error {
 	if a.Outcome != reel.OutcomeSucceeded {
 		evidence = marshal(a.Evidence)
 	}
-	_, err := t.foresee(1, `INSERT INTO attempt(job,number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,
+	return t.add(`INSERT INTO attempt(job,number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,
 		rule,receipt_id,receipt_url) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		job, a.Number, a.Pass, a.Worker, a.Host, ms(a.StartedAt), ms(a.EndedAt), string(a.Outcome), a.ShareBegun, evidence,
 		string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL)
-	return err
 }
 
 const attemptColumns = `SELECT number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,rule,
@@ -171,7 +170,7 @@ func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) 
 	return t.foresee(1, `UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, `+look+`
 		attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
 		error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=?
-		WHERE id=? AND fence=? AND owner IS NOT NULL AND state=?`,
+		WHERE id=? AND fence=? AND state=?`,
 		string(d.State), string(d.Reason), c.Pass+1, now.Account, now.Content, now.Infrastructure, now.Unknown,
 		text, string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL, ms(t.now),
 		c.Key, c.Fence, string(from))

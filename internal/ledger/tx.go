@@ -86,6 +86,12 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	return t.foresee(unforeseen, query, args...)
 }
 
+// add is exec for a statement that adds rows or fails.
+func (t *tx) add(query string, args ...any) error {
+	_, err := t.foresee(certain, query, args...)
+	return err
+}
+
 // foresee is exec for a statement that changes a known number of rows unless something unusual has happened. The answer may
 // come before the statement runs, and is right if the transaction is committed.
 func (t *tx) foresee(rows int64, query string, args ...any) (int64, error) {
@@ -143,17 +149,20 @@ func (t *tx) finish() error {
 
 func (t *tx) writeCounters() error {
 	defer func() { clear(t.totals); clear(t.passes) }()
+	args := make([]any, 0, 3*len(t.totals))
 	for k, n := range t.totals {
-		if n == 0 {
-			continue
+		if n != 0 {
+			args = append(args, k.batch, k.name, n)
 		}
-		if _, err := t.foresee(1, `INSERT INTO total(batch_id,name,n) VALUES(?,?,?)
-			ON CONFLICT(batch_id,name) DO UPDATE SET n=total.n+excluded.n`, k.batch, k.name, n); err != nil {
+	}
+	if n := len(args) / 3; n > 0 {
+		if err := t.add(`INSERT INTO total(batch_id,name,n) VALUES(?,?,?)`+strings.Repeat(`,(?,?,?)`, n-1)+`
+			ON CONFLICT(batch_id,name) DO UPDATE SET n=total.n+excluded.n`, args...); err != nil {
 			return err
 		}
 	}
 	for k, p := range t.passes {
-		if _, err := t.foresee(1, `UPDATE pass SET processed=processed+?, succeeded=succeeded+?, f_account=f_account+?,
+		if _, err := t.foresee(certain, `UPDATE pass SET processed=processed+?, succeeded=succeeded+?, f_account=f_account+?,
 			f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?, in_doubt=in_doubt+?, set_aside=set_aside+?,
 			exhausted=exhausted+?, retryable=retryable+? WHERE batch_id=? AND pass=?`,
 			p.Processed, p.Succeeded, p.Failed.Account, p.Failed.Content, p.Failed.Infrastructure, p.Failed.Unknown,
@@ -204,7 +213,7 @@ func (t *tx) writeJournal() error {
 		for _, r := range left[:n] {
 			args = append(args, r.seq, at, r.kind, r.batch, r.job, r.data)
 		}
-		if _, err := t.foresee(int64(n), `INSERT INTO event(seq,at,kind,batch_id,job,data) VALUES`+values+strings.Repeat(`,`+values, n-1), args...); err != nil {
+		if err := t.add(`INSERT INTO event(seq,at,kind,batch_id,job,data) VALUES`+values+strings.Repeat(`,`+values, n-1), args...); err != nil {
 			return err
 		}
 		left = left[n:]

@@ -166,7 +166,7 @@ func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim, asked mom
 		return nil
 	}
 	done := r.publish(ctx, w, c, asked)
-	if done != nil && r.Immediate && ctx.Err() == nil {
+	if done != nil && (r.Immediate || r.Shared) && ctx.Err() == nil {
 		return done
 	}
 	if done != nil {
