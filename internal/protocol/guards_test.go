@@ -46,7 +46,7 @@ func reasons() []reason {
 			"one host, one job", twice, 0, "",
 		},
 		{
-			fenceOnIntent, "the intent is conditional on the fence", "internal/ledger/claim.go", "WHERE id=? AND fence=? AND owner IS NOT NULL\n\t\t\tAND state='running'",
+			fenceOnIntent, "the intent is conditional on the fence", "internal/ledger/claim.go", "WHERE id=? AND fence=?\n\t\t\tAND state='running'",
 			"two hosts, one job", twice, 0, "On one host whoever settles a lease kills its supervisor first, so that no late word comes.",
 		},
 		{
@@ -62,7 +62,7 @@ func reasons() []reason {
 			"one host, the same video twice", twice, 0, "",
 		},
 		{
-			fenceOnRecord, "an end is recorded under the fence only", "internal/ledger/record.go", "WHERE id=? AND fence=? AND owner IS NOT NULL AND state=?",
+			fenceOnRecord, "an end is recorded under the fence only", "internal/ledger/record.go", "WHERE id=? AND fence=? AND state=?",
 			"two hosts, one job", twice, 0, "",
 		},
 		{
