@@ -55,26 +55,33 @@ func (s *Store) Import(ctx context.Context, batch string, posts iter.Seq2[reel.P
 			return err
 		}
 		var problems []error
-		for post, err := range posts {
-			if err == nil && len(problems) == 0 {
-				var conflict *ConflictError
-				if err = im.add(post, &rep); err != nil && !errors.As(err, &conflict) {
+		for post, bad := range posts {
+			if bad == nil && len(problems) == 0 {
+				if err := im.add(post, &rep); err != nil {
 					return err
 				}
 			}
-			if err == nil {
-				err = ctx.Err()
-				if err != nil {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if bad != nil && len(problems) == 0 { // what waits stands further up
+				if err := im.flush(&rep); err != nil {
 					return err
 				}
-				continue
 			}
-			if problems = append(problems, err); len(problems) == maxProblems {
+			if problems, im.conflicts = append(problems, im.conflicts...), nil; bad != nil {
+				problems = append(problems, bad)
+			}
+			if len(problems) >= maxProblems {
 				break
 			}
 		}
-		if len(problems) > 0 {
-			return &ImportError{Problems: problems, More: len(problems) == maxProblems}
+		if err := im.flush(&rep); err != nil {
+			return err
+		}
+		if problems = append(problems, im.conflicts...); len(problems) > 0 {
+			more := len(problems) >= maxProblems
+			return &ImportError{Problems: problems[:min(len(problems), maxProblems)], More: more}
 		}
 		t.totals[totalKey{im.batch, "attempts"}] += im.attempts
 		return t.journal(im.batch, 0, &reel.Event{Kind: reel.EventImported, Batch: batch, Count: rep.Added})
@@ -103,7 +110,18 @@ type importer struct {
 	newest   int64 // the last job of the ledger before this import
 	attempts int
 	accounts map[string]int64 // a bounded cache
+
+	waiting   []waitingRow // new jobs on their way into the ledger, many a statement: a server is asked once for all of them
+	conflicts []error      // of rows that are in it
 }
+
+type waitingRow struct {
+	post    reel.Post
+	account int64
+}
+
+// maxWaiting is how many rows go in one statement at most.
+const maxWaiting = 64
 
 func (im *importer) open(name string) error {
 	t := im.t
@@ -160,10 +178,13 @@ func (im *importer) add(p reel.Post, rep *ImportReport) error {
 	}
 	past := p.Past
 	if past == nil {
-		n, err := im.t.exec(`INSERT INTO job(batch_id,job_id,account_id,video_path,caption,publish_at,max_attempts,due_pass)
-			VALUES(?,?,?,?,?,?,?,?) ON CONFLICT(batch_id,job_id) DO NOTHING`,
-			im.batch, string(p.ID), acc, p.VideoPath, p.Caption, orNull(p.PublishAt), p.MaxAttempts, im.due)
-		return im.counted(p, acc, n, reel.Pending, rep, err)
+		if im.waiting = append(im.waiting, waitingRow{p, acc}); len(im.waiting) < maxWaiting {
+			return nil
+		}
+		return im.flush(rep)
+	}
+	if err := im.flush(rep); err != nil {
+		return err
 	}
 	if past.State == reel.Succeeded || past.State == reel.InDoubt {
 		if told, err := im.catchUp(p, acc); told || err != nil {
@@ -178,7 +199,10 @@ func (im *importer) add(p reel.Post, rep *ImportReport) error {
 		string(past.Reason), past.Worker, past.Tally.Attempts, past.Tally.Account, past.Tally.Content,
 		past.Tally.Infrastructure, past.Tally.Unknown, past.Evidence.Text, string(past.Verdict.Category), past.Verdict.Type,
 		past.Verdict.Rule, orNull(past.ClaimedAt), orNull(past.CompletedAt))
-	if err := im.counted(p, acc, n, past.State, rep, err); err != nil || n == 0 {
+	if err == nil {
+		err = im.counted(p, acc, n == 1, past.State, rep)
+	}
+	if err != nil || n == 0 {
 		return err
 	}
 	im.attempts += past.Tally.Attempts
@@ -202,12 +226,45 @@ func (im *importer) catchUp(p reel.Post, acc int64) (bool, error) {
 	return true, im.history(p, acc)
 }
 
-// counted books a row that was inserted, or compares one that was already there.
-func (im *importer) counted(p reel.Post, acc, n int64, state reel.State, rep *ImportReport, err error) error {
-	if err != nil {
-		return err
+// flush inserts the rows that wait: in steps of powers of two, so that few statements are kept.
+func (im *importer) flush(rep *ImportReport) error {
+	const values = `(?,?,?,?,?,?,?,?)`
+	for left := im.waiting; len(left) > 0; {
+		n := 1
+		for 2*n <= len(left) {
+			n *= 2
+		}
+		args := make([]any, 0, 8*n)
+		for _, w := range left[:n] {
+			p := w.post
+			args = append(args, im.batch, string(p.ID), w.account, p.VideoPath, p.Caption, orNull(p.PublishAt), p.MaxAttempts, im.due)
+		}
+		added := make(map[reel.JobID]bool, n)
+		err := im.t.each(`INSERT INTO job(batch_id,job_id,account_id,video_path,caption,publish_at,max_attempts,due_pass)
+			VALUES`+values+strings.Repeat(`,`+values, n-1)+` ON CONFLICT(batch_id,job_id) DO NOTHING RETURNING job_id`, args, func(row scanner) error {
+			var id reel.JobID
+			err := row.Scan(&id)
+			added[id], im.t.wrote = true, true
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, w := range left[:n] {
+			err := im.counted(w.post, w.account, added[w.post.ID], reel.Pending, rep)
+			if delete(added, w.post.ID); err != nil { // one that comes twice was added once
+				return err
+			}
+		}
+		left = left[n:]
 	}
-	if n == 1 {
+	im.waiting = im.waiting[:0]
+	return nil
+}
+
+// counted books a row that was added, or compares one that was already there.
+func (im *importer) counted(p reel.Post, acc int64, added bool, state reel.State, rep *ImportReport) error {
+	if added {
 		rep.Added++
 		im.t.moved(im.batch, "", state, 1)
 		return nil
@@ -220,9 +277,11 @@ func (im *importer) counted(p reel.Post, acc, n int64, state reel.State, rep *Im
 	}
 	switch {
 	case haveAcc != acc:
-		return &ConflictError{Line: p.Line, ID: p.ID, Column: "account", Have: have.Account, Row: p.Account}
+		im.conflicts = append(im.conflicts, &ConflictError{Line: p.Line, ID: p.ID, Column: "account", Have: have.Account, Row: p.Account})
+		return nil
 	case have.VideoPath != p.VideoPath:
-		return &ConflictError{Line: p.Line, ID: p.ID, Column: "video_path", Have: have.VideoPath, Row: p.VideoPath}
+		im.conflicts = append(im.conflicts, &ConflictError{Line: p.Line, ID: p.ID, Column: "video_path", Have: have.VideoPath, Row: p.VideoPath})
+		return nil
 	case key > im.newest:
 		if len(rep.Twice) < maxTwice {
 			rep.Twice = append(rep.Twice, p.Line)
