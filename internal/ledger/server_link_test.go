@@ -203,7 +203,8 @@ func TestATornWayWhileOpeningIsToldAsSuch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.server, u.Host = u.Host, m.listen(t)
+		m.server = u.Host
+		u.Host = m.listen(t)
 		address = u.String()
 		return address
 	})
