@@ -20,6 +20,7 @@ type shelf struct {
 	claims   []reel.Claim
 	renew    func() ([]reel.Lease, error)
 	held     func() []reel.Held
+	blind    func() error // where set, why the leases cannot be read now
 	endings  []reel.Ending
 	log      []string
 	finished chan struct{} // Advance answers a result when closed
@@ -71,7 +72,16 @@ func (s *shelf) Enlist(reel.Supervisor) error                        { return ni
 func (s *shelf) Release(context.Context, reel.Claim) error           { s.note("release"); return nil }
 func (s *shelf) Bury(context.Context, reel.Claim) error              { s.note("bury"); return nil }
 func (s *shelf) Renew(context.Context, string) ([]reel.Lease, error) { return s.renew() }
-func (s *shelf) Held(context.Context, string) ([]reel.Held, error)   { return s.held(), nil }
+
+func (s *shelf) Held(context.Context, string) ([]reel.Held, error) {
+	if s.blind != nil {
+		if err := s.blind(); err != nil {
+			return nil, err
+		}
+	}
+	return s.held(), nil
+}
+
 func (s *shelf) Leader(context.Context, string) (reel.Leadership, error) {
 	if s.leader == nil {
 		return reel.Leadership{}, nil
@@ -300,6 +310,44 @@ func TestSweep(t *testing.T) {
 				t.Errorf("%q, want %q", s.log, want)
 			}
 		})
+	})
+	// Two supervisors of one machine lose their way to a server together. Whoever finds it again first must not take the other for hung.
+	t.Run("one that was not seen for a while is not taken for one that did not renew", func(t *testing.T) {
+		for name, blind := range map[string]func(after time.Duration) error{
+			"the ledger does not answer": func(after time.Duration) error {
+				if after > 7*time.Second && after < time.Minute {
+					return errors.New("unreachable")
+				}
+				return nil
+			},
+			"it answers late": func(after time.Duration) error {
+				if after > 7*time.Second && after < time.Minute {
+					<-time.After(time.Minute - after)
+				}
+				return nil
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					start := time.Now()
+					s := &shelf{renew: func() ([]reel.Lease, error) { return nil, nil }, finished: make(chan struct{})}
+					s.blind = func() error { return blind(time.Since(start)) }
+					s.held = func() []reel.Held {
+						if after := time.Since(start); after > 70*time.Second { // it renews as soon as it can
+							return held(start.Add(after.Truncate(reel.RenewEvery)+reel.LeaseTTL), reel.Publishing)
+						}
+						return held(start.Add(reel.LeaseTTL), reel.Publishing)
+					}
+					time.AfterFunc(2*time.Minute, func() { close(s.finished) })
+					if _, err := s.runner(stuck{}, grave{s: s, lives: true}).Lead(context.Background()); err != nil {
+						t.Fatal(err)
+					}
+					if len(s.log) > 0 {
+						t.Errorf("a living supervisor was swept: %q", s.log)
+					}
+				})
+			})
+		}
 	})
 	t.Run("one that renews is left alone, whatever the wall clock says", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

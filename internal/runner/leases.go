@@ -97,8 +97,9 @@ func (r *Runner) drop(leases []reel.Lease) {
 
 // sweeper settles the leases of supervisors that are gone. It belongs to one goroutine.
 type sweeper struct {
-	r    *Runner
-	seen map[reel.Lease]sighting
+	r      *Runner
+	seen   map[reel.Lease]sighting
+	looked time.Time // when the leases were seen last
 }
 
 // sighting is since when a lease has been seen unrenewed, by our own monotonic clock. An expired time alone proves nothing:
@@ -142,10 +143,14 @@ func (s *sweeper) loop(ctx context.Context) {
 // last thing that a supervisor did may have been an intent, and a post that began must never be settled as one that did not.
 func (s *sweeper) sweep(ctx context.Context) error {
 	held, err := s.r.Leases.Held(ctx, s.r.Supervisor.ID)
+	now := time.Now()
+	if err != nil || now.Sub(s.looked) > staleAfter {
+		clear(s.seen) // we could not see, and others of this machine perhaps could not renew
+	}
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	s.looked = now
 	still := map[reel.Lease]sighting{}
 	over := map[reel.Lease]time.Time{} // leases that nobody holds any more, with the end that they had
 	settled := map[string]bool{}       // supervisors whose processes are known to be dead

@@ -25,8 +25,8 @@ func mutants() []mutant {
 	return []mutant{
 		{
 			name: "gives the go without an intent", way: jsonlSelf, file: "internal/runner/slot.go",
-			old: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed moment) error {\n",
-			new: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed moment) error {\n\tif ctx != nil {\n\t\treturn nil\n\t}\n",
+			old: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed moment, here reel.Copy) error {\n",
+			new: "func (r *Runner) intent(ctx context.Context, c reel.Claim, claimed moment, here reel.Copy) error {\n\tif ctx != nil {\n\t\treturn nil\n\t}\n",
 		},
 		{
 			name: "has no guard against duplicates", way: jsonlFind, file: "internal/runner/slot.go",
