@@ -30,8 +30,8 @@ check: lint ## what a change must pass: format, vet, lint, tests in random order
 lint: ## run golangci-lint, built from tools/go.mod (the first time takes minutes)
 	$(LINT) run ./...
 
-bench: ## print speed and memory against bare loops and GNU parallel, about 10 minutes (PART=slots, scale, programs or import)
-	@.ci/needs parallel
+bench: ## print speed and memory against bare loops, GNU parallel and River, about 20 minutes (PART=slots, scale, programs, import or server)
+	@.ci/needs parallel initdb
 	REELPASS_BENCH=1 go test -count=1 -v -timeout 60m -run '^TestBench$$/$(PART)' ./internal/bench
 
 torture: ## break things for longer than the tests do (ROUNDS=200 for each store, or MINUTES=60)

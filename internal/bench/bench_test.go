@@ -23,7 +23,7 @@ const turns = 2
 // stretch is how long one rate is measured in one turn.
 const stretch = 800 * time.Millisecond
 
-// TestBench prints the table. A part alone: make bench PART=slots, scale, programs or import.
+// TestBench prints the table. A part alone: make bench PART=slots, scale, programs, import or server.
 func TestBench(t *testing.T) {
 	if os.Getenv("REELPASS_BENCH") != "1" {
 		t.Skip("it measures for minutes: make bench")
