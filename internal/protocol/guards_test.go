@@ -42,7 +42,7 @@ func reasons() []reason {
 			"one host, one job", twice, 0, "",
 		},
 		{
-			token, "a commit whose answer is lost is looked up by its token", "internal/ledger/server.go", "if token == l.token {",
+			token, "a commit whose answer is lost is looked up by its token", "internal/ledger/server_link.go", "if token == l.token {",
 			"one host, one job", twice, 0, "",
 		},
 		{
