@@ -60,7 +60,7 @@ func late() []mutant {
 	return []mutant{
 		{
 			name: "takes an intent under an old fence", file: "internal/ledger/claim.go",
-			old: "UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=? AND", new: "UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence>=? AND",
+			old: "UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=?\n", new: "UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence>=?\n",
 			// A supervisor that learns that its leases are lost kills their workers before they are heard, mostly. The fence is for the rest.
 			and: &mutant{
 				file: "internal/runner/leases.go",
