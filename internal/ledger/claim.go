@@ -216,30 +216,37 @@ func (t *tx) nextReady(b *batchRow, turn int64) (*readyJob, error) {
 	return r, nil
 }
 
-// readAhead reads the next jobs of as many accounts as the transaction reaches for: from account to account, one seek each.
+// readAhead reads the next jobs of as many accounts as the transaction reaches for: from account to account, one seek each. A lone
+// one is asked for without the way from account to account, which costs a file more than the seek.
 func (t *tx) readAhead(l *lookout, b *batchRow) error {
-	const next = `SELECT j.id FROM job j WHERE j.batch_id=?1 AND j.due_pass=?2 AND j.state IN ('pending','failed')
+	const due = `j.batch_id=?1 AND j.due_pass=?2 AND j.state IN ('pending','failed')
 		AND (j.publish_at IS NULL OR j.publish_at<=?3
-		OR EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?7)))
-		AND NOT EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND h.until>?3 AND h.until<=?7)
+		OR EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?6)))
+		AND NOT EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND h.until>?3 AND h.until<=?6)
 		AND j.account_id<=?5 AND j.account_id>`
 	const order = ` ORDER BY j.account_id, j.id LIMIT 1`
+	const next = `SELECT j.id FROM job j WHERE ` + due
+	const columns = `SELECT ` + jobColumns + `,
+		EXISTS(SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL),
+		EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?6))`
+	query, args := columns+` FROM job j JOIN account a ON a.id=j.account_id WHERE `+due+`?4`+order,
+		[]any{b.id, b.pass, ms(t.now), l.from, l.to, t.far(b.limits)}
+	if t.reach > 1 {
+		query = `WITH RECURSIVE turn(id,n) AS (SELECT (` + next + `?4` + order + `), 1
+			UNION ALL SELECT (` + next + `(SELECT account_id FROM job WHERE id=turn.id)` + order + `), n+1 FROM turn WHERE id IS NOT NULL AND n<?7)
+			` + columns + ` FROM turn JOIN job j ON j.id=turn.id JOIN account a ON a.id=j.account_id ORDER BY n`
+		args = append(args, t.reach)
+	}
 	l.ready = l.ready[:0]
-	err := t.each(`WITH RECURSIVE turn(id,n) AS (SELECT (`+next+`?4`+order+`), 1
-			UNION ALL SELECT (`+next+`(SELECT account_id FROM job WHERE id=turn.id)`+order+`), n+1 FROM turn WHERE id IS NOT NULL AND n<?6)
-		SELECT `+jobColumns+`,
-			EXISTS(SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL),
-			EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?7))
-		FROM turn JOIN job j ON j.id=turn.id JOIN account a ON a.id=j.account_id ORDER BY n`,
-		[]any{b.id, b.pass, ms(t.now), l.from, l.to, t.reach, t.far(b.limits)}, func(row scanner) error {
-			var r readyJob
-			if err := row.Scan(r.dest(&r.busy, &r.held)...); err != nil {
-				return err
-			}
-			l.ready = append(l.ready, r)
-			l.from = r.account
-			return nil
-		})
+	err := t.each(query, args, func(row scanner) error {
+		var r readyJob
+		if err := row.Scan(r.dest(&r.busy, &r.held)...); err != nil {
+			return err
+		}
+		l.ready = append(l.ready, r)
+		l.from = r.account
+		return nil
+	})
 	if len(l.ready) < t.reach {
 		l.from = l.to
 	}
