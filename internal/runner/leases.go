@@ -15,14 +15,7 @@ const leasePatience = reel.LeaseTTL - reel.SweepEvery
 // keepLeases renews this supervisor's leases. A lease that somebody else has settled, and every lease when the ledger could
 // not be reached for nearly a lease's time, is lost: its worker is killed before anybody else may take the job.
 func (r *Runner) keepLeases(ctx context.Context) {
-	tick := time.NewTicker(reel.RenewEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every(ctx, reel.RenewEvery, func() {
 		before := r.activeLeases()
 		asked := r.now()
 		held, err := r.Leases.Renew(ctx, r.Supervisor.ID)
@@ -31,7 +24,7 @@ func (r *Runner) keepLeases(ctx context.Context) {
 			if r.overdue() {
 				r.drop(before)
 			}
-			continue
+			return
 		}
 		r.renewedAt(asked)
 		lost := map[reel.Lease]bool{}
@@ -44,6 +37,20 @@ func (r *Runner) keepLeases(ctx context.Context) {
 		for l := range lost {
 			r.drop([]reel.Lease{l})
 		}
+	})
+}
+
+// every calls do again and again, with a pause, until ctx ends.
+func every(ctx context.Context, pause time.Duration, do func()) {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			do()
+		}
 	}
 }
 
@@ -55,18 +62,11 @@ func (r *Runner) overdue() bool { return r.passed(*r.state.renewed.Load()) > lea
 // watchLeases ends the workers of leases that may be over also while a renewal waits for its answer, where other hosts share
 // the ledger. On one host whoever settles a lease kills its worker first, and a running post need not end because the ledger is slow.
 func (r *Runner) watchLeases(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if r.overdue() {
-				r.drop(r.activeLeases())
-			}
+	every(ctx, time.Second, func() {
+		if r.overdue() {
+			r.drop(r.activeLeases())
 		}
-	}
+	})
 }
 
 func (r *Runner) activeLeases() []reel.Lease {
@@ -122,18 +122,11 @@ const (
 func newSweeper(r *Runner) *sweeper { return &sweeper{r: r, seen: map[reel.Lease]sighting{}} }
 
 func (s *sweeper) loop(ctx context.Context) {
-	tick := time.NewTicker(reel.SweepEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-				s.r.notice("dead workers could not be settled: %v", err)
-			}
+	every(ctx, reel.SweepEvery, func() {
+		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+			s.r.notice("dead workers could not be settled: %v", err)
 		}
-	}
+	})
 }
 
 // sweep settles what can be settled now. Before a lease is settled its worker is certainly dead: every process that its

@@ -36,7 +36,7 @@ func (r *Runner) takeLead(ctx context.Context) (term int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if l.Leader.ID != "" && !r.gone(l.Leader.Process) && r.Clock().Before(l.Until) {
+	if r.led(l) {
 		if err := reel.Skew(r.Batch, r.Supervisor, l.Leader); err != nil {
 			return 0, err
 		}
@@ -61,7 +61,7 @@ func (r *Runner) takeLead(ctx context.Context) (term int64, err error) {
 // person stopped the run.
 func (r *Runner) inherit(ctx context.Context) (term int64, err error) {
 	l, err := r.Passes.Leader(ctx, r.Batch)
-	if err != nil || l.Leader.ID == "" || !r.gone(l.Leader.Process) && r.Clock().Before(l.Until) {
+	if err != nil || l.Leader.ID == "" || r.led(l) {
 		return 0, err
 	}
 	r.Limits = l.Limits
@@ -86,6 +86,11 @@ func (r *Runner) leads(ctx context.Context, term int64) (reel.Result, error) {
 	g.Go(func() error { keeper.loop(sweeping); return nil })
 	defer func() { stop(); _ = g.Wait() }()
 	return r.passes(ctx, term)
+}
+
+// led says that somebody leads who is not certainly gone.
+func (r *Runner) led(l reel.Leadership) bool {
+	return l.Leader.ID != "" && !r.gone(l.Leader.Process) && r.Clock().Before(l.Until)
 }
 
 // gone says that a process is certainly dead: one of this host, or one from before this machine was started. Of another host

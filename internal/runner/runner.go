@@ -350,29 +350,12 @@ func (r *Runner) serve(ctx context.Context, body func(context.Context) error) er
 
 // poll wakes one idle slot a second, for what happens outside this process: another supervisor's job ends, a person
 // releases an account, the time of a post comes. One that finds a job wakes the next.
-func (r *Runner) poll(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			r.wakeOne()
-		}
-	}
-}
+func (r *Runner) poll(ctx context.Context) { every(ctx, time.Second, r.wakeOne) }
 
 // listen wakes the slots when there is news. What it cannot hear the poll finds out.
 func (r *Runner) listen(ctx context.Context) {
-	for ctx.Err() == nil {
+	for again := true; again; again = r.pause(ctx, time.Second) {
 		_ = r.Listen(ctx, r.wakeAll)
-		again := time.NewTimer(time.Second)
-		select {
-		case <-ctx.Done():
-		case <-again.C:
-		}
-		again.Stop()
 	}
 }
 

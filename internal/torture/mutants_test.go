@@ -42,7 +42,7 @@ func mutants() []mutant {
 		},
 		{
 			name: "lets two lead", way: rehearsalFind, long: true, file: "internal/runner/passes.go",
-			old: "\tif l.Leader.ID != \"\" && !r.gone(", new: "\tif l.Leader.ID == \"?\" && !r.gone(",
+			old: "\treturn l.Leader.ID != \"\" && !r.gone(", new: "\treturn l.Leader.ID == \"?\" && !r.gone(",
 		},
 	}
 }
