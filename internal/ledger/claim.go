@@ -216,26 +216,11 @@ func (t *tx) nextReady(b *batchRow, turn int64) (*readyJob, error) {
 	return r, nil
 }
 
-// readAhead reads the next jobs of as many accounts as the transaction reaches for: from account to account, one seek each. A lone
-// one is asked for without the way from account to account, which costs a file more than the seek.
+// readAhead reads the next jobs of as many accounts as the transaction reaches for.
 func (t *tx) readAhead(l *lookout, b *batchRow) error {
-	const due = `j.batch_id=?1 AND j.due_pass=?2 AND j.state IN ('pending','failed')
-		AND (j.publish_at IS NULL OR j.publish_at<=?3
-		OR EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?6)))
-		AND NOT EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND h.until>?3 AND h.until<=?6)
-		AND j.account_id<=?5 AND j.account_id>`
-	const order = ` ORDER BY j.account_id, j.id LIMIT 1`
-	const next = `SELECT j.id FROM job j WHERE ` + due
-	const columns = `SELECT ` + jobColumns + `,
-		EXISTS(SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL),
-		EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?6))`
-	query, args := columns+` FROM job j JOIN account a ON a.id=j.account_id WHERE `+due+`?4`+order,
-		[]any{b.id, b.pass, ms(t.now), l.from, l.to, t.far(b.limits)}
+	query, args := readyQueries[b.holds].one, []any{b.id, b.pass, ms(t.now), l.from, l.to, t.far(b.limits)}
 	if t.reach > 1 {
-		query = `WITH RECURSIVE turn(id,n) AS (SELECT (` + next + `?4` + order + `), 1
-			UNION ALL SELECT (` + next + `(SELECT account_id FROM job WHERE id=turn.id)` + order + `), n+1 FROM turn WHERE id IS NOT NULL AND n<?7)
-			` + columns + ` FROM turn JOIN job j ON j.id=turn.id JOIN account a ON a.id=j.account_id ORDER BY n`
-		args = append(args, t.reach)
+		query, args = readyQueries[b.holds].many, append(args, t.reach)
 	}
 	l.ready = l.ready[:0]
 	err := t.each(query, args, func(row scanner) error {
@@ -251,6 +236,28 @@ func (t *tx) readAhead(l *lookout, b *batchRow) error {
 		l.from = l.to
 	}
 	return err
+}
+
+// readyQueries ask for jobs that wait, by whether some account is held: while none is, nobody asks for each whether it is. Many are
+// found from account to account, one seek each, which costs a file more than to ask for one at a time.
+var readyQueries = map[bool]struct{ one, many string }{false: readyQuery(false), true: readyQuery(true)}
+
+func readyQuery(holds bool) (q struct{ one, many string }) {
+	const order = ` ORDER BY j.account_id, j.id LIMIT 1`
+	due, held := `j.batch_id=?1 AND j.due_pass=?2 AND j.state IN ('pending','failed') AND j.account_id<=?5 AND (j.publish_at IS NULL OR j.publish_at<=?3`,
+		`CAST(?6 AS BIGINT)<0`
+	if holds {
+		held = `EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?6))`
+		due += ` OR ` + held + `) AND NOT EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND h.until>?3 AND h.until<=?6`
+	}
+	due += `) AND j.account_id>`
+	next := `SELECT j.id FROM job j WHERE ` + due
+	columns := `SELECT ` + jobColumns + `, EXISTS(SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL), ` + held
+	q.one = columns + ` FROM job j JOIN account a ON a.id=j.account_id WHERE ` + due + `?4` + order
+	q.many = `WITH RECURSIVE turn(id,n) AS (SELECT (` + next + `?4` + order + `), 1
+		UNION ALL SELECT (` + next + `(SELECT account_id FROM job WHERE id=turn.id)` + order + `), n+1 FROM turn WHERE id IS NOT NULL AND n<?7)
+		` + columns + ` FROM turn JOIN job j ON j.id=turn.id JOIN account a ON a.id=j.account_id ORDER BY n`
+	return q
 }
 
 // take gives a job to the claimant, with its intent where the claim carries it. No claim and no error: the intent was refused
@@ -374,16 +381,23 @@ func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerpri
 // publish enters the intent into the publish ledger. It answers what stands in the way, in words. Where a repost is allowed, it
 // stands beside the first post, so that either guards the video should the other turn out absent.
 func (t *tx) publish(c reel.Claim, account int64, content reel.Fingerprint, allowRepost bool) (other string, err error) {
-	enter := func(repost int64) (int64, error) {
-		return t.exec(`INSERT INTO publish(account_id,content,repost,job,fence,at) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+	enter := func(foreseen, repost int64) (int64, error) {
+		return t.foresee(foreseen, `INSERT INTO publish(account_id,content,repost,job,fence,at) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
 			account, content.Key, repost, c.Key, c.Fence, ms(t.now))
 	}
 	if allowRepost {
-		n, err := enter(0)
+		n, err := enter(unforeseen, 0)
 		if err == nil && n == 0 {
-			_, err = enter(c.Key)
+			_, err = enter(unforeseen, c.Key)
 		}
 		return "", err
+	}
+	if content.Path == content.Key { // nothing to look up: SQLite would make a table of its own for the SELECT below
+		n, err := enter(1, 0)
+		if err != nil || n == 1 {
+			return "", err
+		}
+		return t.guarding(account, content.Key)
 	}
 	n, err := t.foresee(1, `INSERT INTO publish(account_id,content,job,fence,at) SELECT CAST(?1 AS BIGINT),CAST(?2 AS TEXT),CAST(?3 AS BIGINT),CAST(?4 AS BIGINT),CAST(?5 AS BIGINT)
 		WHERE NOT EXISTS(SELECT 1 FROM publish WHERE account_id=?1 AND content=?6 AND repost=0) ON CONFLICT DO NOTHING`,

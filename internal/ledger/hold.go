@@ -36,7 +36,7 @@ func (t *tx) enterHold(account, job int64, wait time.Duration, v reel.Verdict, t
 // hold keeps the account's other jobs from being attempted, and its doubts from being looked up: they wait, or are set aside where
 // the hold is too long to be waited for.
 func (t *tx) hold(at home, c reel.Claim, a reel.Attempt, wait time.Duration) ([]reel.Event, error) {
-	clear(t.ahead) // its jobs were read as free
+	t.unlearn() // its jobs were read as free
 	n, err := t.enterHold(at.account, c.Key, wait, a.Verdict, a.Evidence.Text)
 	if err != nil {
 		return nil, err

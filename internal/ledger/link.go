@@ -39,6 +39,7 @@ var errLost = errors.New("the connection was lost")
 type moment struct {
 	now   time.Time // by the clock that all who share the ledger go by
 	event int64     // number of the last event before; 0 where it is to be read
+	far   bool      // a question costs a journey: better ask once for many
 }
 
 // scanner is a row that was found.

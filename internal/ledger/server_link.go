@@ -70,7 +70,7 @@ func (l *serverLink) tryBegin() (m moment, err error) {
 		l.drop()
 		return m, err
 	}
-	m.now = time.UnixMicro(now)
+	m.now, m.far = time.UnixMicro(now), true
 	if l.clock != nil {
 		m.now = l.clock()
 	}

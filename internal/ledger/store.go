@@ -28,6 +28,7 @@ type batchRow struct {
 	pass, last   int
 	open, paused bool
 	looks        bool // jobs wait for a look
+	holds        bool // some account is held
 	generation   int  // of the rules by which it is shared, 0 before its first run
 	limits       reel.Limits
 	breaker      reel.Breaker
@@ -39,8 +40,8 @@ func (t *tx) batch(name string) (*batchRow, error) {
 	}
 	b := new(batchRow)
 	var limits, breaker string
-	err := t.row(`SELECT id,pass,last_pass,pass_open,paused,EXISTS(SELECT 1 FROM job WHERE batch_id=batch.id AND look_due=1),limits,
-		generation,breaker FROM batch WHERE name=?`, []any{name}, &b.id, &b.pass, &b.last, &b.open, &b.paused, &b.looks, &limits, &b.generation, &breaker)
+	err := t.row(`SELECT id,pass,last_pass,pass_open,paused,EXISTS(SELECT 1 FROM job WHERE batch_id=batch.id AND look_due=1),
+		EXISTS(SELECT 1 FROM hold WHERE released_at IS NULL AND account_id>0),limits,generation,breaker FROM batch WHERE name=?`, []any{name}, &b.id, &b.pass, &b.last, &b.open, &b.paused, &b.looks, &b.holds, &limits, &b.generation, &breaker)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("batch %q: %w", name, reel.ErrNotFound)
 	}

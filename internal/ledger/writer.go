@@ -143,7 +143,7 @@ func (w *writer) run(changes []*change, careful bool) (began bool, err error) {
 		}
 	}()
 	reach := 1
-	if !careful {
+	if at.far && !careful {
 		reach = min(1+len(changes)/2, 32)
 	}
 	t.begin(at, reach)
