@@ -54,7 +54,7 @@ could be mistaken for a proof, and null where it says nothing.`,
 
 // eachScreen reads screens and says what each was taken for.
 func eachScreen(in io.Reader, name, me string, jsonl bool, show func(instagram.Recorded, instagram.Sighting) error) error {
-	z := instagram.NewRecognizer()
+	z := instagram.NewRecogniser()
 	if !jsonl {
 		text, err := tree(io.LimitReader(in, maxMessage))
 		if err != nil {
@@ -65,7 +65,7 @@ func eachScreen(in io.Reader, name, me string, jsonl bool, show func(instagram.R
 			return usage("%s: %w", name, err)
 		}
 		r := instagram.Recorded{Screen: s, Context: instagram.Context{Me: me}}
-		return show(r, z.Recognize(r.Screen, r.Context))
+		return show(r, z.Recognise(r.Screen, r.Context))
 	}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxMessage)
@@ -80,7 +80,7 @@ func eachScreen(in io.Reader, name, me string, jsonl bool, show func(instagram.R
 		if r.Context.Me == "" {
 			r.Context.Me = me
 		}
-		if err := show(r, z.Recognize(r.Screen, r.Context)); err != nil {
+		if err := show(r, z.Recognise(r.Screen, r.Context)); err != nil {
 			return err
 		}
 	}

@@ -39,7 +39,7 @@ func TestCorpus(t *testing.T) {
 		t.Skip("no recorded screens beside this checkout")
 	}
 	defer f.Close()
-	z := instagram.NewRecognizer()
+	z := instagram.NewRecogniser()
 	var lines, named, variants, proofs int
 	in := bufio.NewScanner(f)
 	in.Buffer(nil, 1<<24)
@@ -53,7 +53,7 @@ func TestCorpus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := z.Recognize(seen.Screen, seen.Context)
+		got := z.Recognise(seen.Screen, seen.Context)
 		if got.Screen == r.Screen {
 			named++
 		} else {

@@ -69,8 +69,8 @@ type Sighting struct {
 	Mark *phone.Node
 }
 
-// Recognizer names screens. It is safe for use by many at once.
-type Recognizer struct {
+// Recogniser names screens. It is safe for use by many at once.
+type Recogniser struct {
 	rules    []rule
 	variants map[string][]rule
 }
@@ -78,8 +78,8 @@ type Recognizer struct {
 //go:embed screens.yaml
 var builtin string
 
-// NewRecognizer knows the screens that come with this program. It panics only if those are damaged, which a test rules out.
-func NewRecognizer() *Recognizer {
+// NewRecogniser knows the screens that come with this program. It panics only if those are damaged, which a test rules out.
+func NewRecogniser() *Recogniser {
 	r, err := ReadRules(strings.NewReader(builtin))
 	if err != nil {
 		panic(err)
@@ -95,7 +95,7 @@ type screensFile struct {
 }
 
 // ReadRules reads rules in the form of screens.yaml.
-func ReadRules(in io.Reader) (*Recognizer, error) {
+func ReadRules(in io.Reader) (*Recogniser, error) {
 	var f screensFile
 	if err := yaml.NewDecoder(in, yaml.Strict()).Decode(&f); err != nil {
 		return nil, fmt.Errorf("screens: %s", strings.TrimSpace(yaml.FormatError(err, false, true)))
@@ -108,7 +108,7 @@ func ReadRules(in io.Reader) (*Recognizer, error) {
 			}
 		}
 	}
-	z := &Recognizer{variants: map[string][]rule{}}
+	z := &Recogniser{variants: map[string][]rule{}}
 	seen := map[string]bool{}
 	for _, t := range f.Screens {
 		r, err := c.rule(t)
@@ -132,8 +132,8 @@ func ReadRules(in io.Reader) (*Recognizer, error) {
 	return z, nil
 }
 
-// Recognize says what a screen is. The first rule that fits says it.
-func (z *Recognizer) Recognize(s phone.Screen, c Context) Sighting {
+// Recognise says what a screen is. The first rule that fits says it.
+func (z *Recogniser) Recognise(s phone.Screen, c Context) Sighting {
 	v := view(s, c)
 	for i := range z.rules {
 		r := &z.rules[i]
@@ -157,7 +157,7 @@ func (z *Recognizer) Recognize(s phone.Screen, c Context) Sighting {
 }
 
 // Screens lists the names that the rules give, in their order.
-func (z *Recognizer) Screens() (names []string) {
+func (z *Recogniser) Screens() (names []string) {
 	seen := map[string]bool{UnknownScreen: true}
 	for _, r := range z.rules {
 		if !seen[r.screen] {

@@ -47,10 +47,10 @@ func own(tb testing.TB) []instagram.Recorded {
 
 // What each of our own screens is taken for.
 func TestSightings(t *testing.T) {
-	z := instagram.NewRecognizer()
+	z := instagram.NewRecogniser()
 	var b strings.Builder
 	for _, r := range own(t) {
-		s := z.Recognize(r.Screen, r.Context)
+		s := z.Recognise(r.Screen, r.Context)
 		what := strings.TrimSuffix(s.Screen+"/"+s.Variant, "/")
 		fmt.Fprintf(&b, "%-42s %-32s %-14s %-10s %s\n", r.ID, what, s.Trouble, s.Proof, s.Rule)
 	}
@@ -71,7 +71,7 @@ func TestSightings(t *testing.T) {
 
 // Words of trouble that stand in what people write are no trouble, and what they write proves no post.
 func TestWordsOfPeopleAreNoTrouble(t *testing.T) {
-	z := instagram.NewRecognizer()
+	z := instagram.NewRecogniser()
 	words := []string{
 		"we suspended your account", "action blocked", "try again later", "confirm you're human", "log in", "your account has been disabled",
 		"upload your id", "please log back in.", "enter the code", "posted!", "done posting", "sharing to reels…", "video can't be posted", "banned",
@@ -81,7 +81,7 @@ func TestWordsOfPeopleAreNoTrouble(t *testing.T) {
 	all := own(t)
 	rapid.Check(t, func(t *rapid.T) {
 		r := all[rapid.IntRange(0, len(all)-1).Draw(t, "screen")]
-		before := z.Recognize(r.Screen, r.Context)
+		before := z.Recognise(r.Screen, r.Context)
 		if before.Screen == instagram.UnknownScreen {
 			return
 		}
@@ -91,7 +91,7 @@ func TestWordsOfPeopleAreNoTrouble(t *testing.T) {
 			n.ID = instagram.Instagram + ":id/" + n.ID
 		}
 		at := rapid.IntRange(0, len(r.Screen.Nodes)).Draw(t, "at")
-		after := z.Recognize(phone.Screen{Nodes: slices.Insert(slices.Clone(r.Screen.Nodes), at, n)}, r.Context)
+		after := z.Recognise(phone.Screen{Nodes: slices.Insert(slices.Clone(r.Screen.Nodes), at, n)}, r.Context)
 		if after.Trouble != before.Trouble || after.Proof != before.Proof {
 			t.Fatalf("%s: %+v became %+v by %q", r.ID, before, after, n.Text)
 		}
@@ -100,7 +100,7 @@ func TestWordsOfPeopleAreNoTrouble(t *testing.T) {
 
 // Whatever stands on a screen, it has a name of the list; a proof needs a Share of this run, and never stands beside trouble.
 func TestAnyScreenHasAName(t *testing.T) {
-	z := instagram.NewRecognizer()
+	z := instagram.NewRecogniser()
 	names := z.Screens()
 	var ids, texts []string
 	for _, r := range own(t) {
@@ -118,7 +118,7 @@ func TestAnyScreenHasAName(t *testing.T) {
 			Me:     rapid.SampledFrom([]string{"", "mira.weaves", "{me}"}).Draw(t, "me"),
 			Shared: rapid.SampledFrom([]instagram.Shared{"", instagram.SharedYes, instagram.SharedNo}).Draw(t, "shared"),
 		}
-		got := z.Recognize(s, c)
+		got := z.Recognise(s, c)
 		switch {
 		case !slices.Contains(names, got.Screen):
 			t.Fatalf("no such screen: %q", got.Screen)
@@ -160,13 +160,13 @@ func TestReadRulesRefuses(t *testing.T) {
 func FuzzReadRecorded(f *testing.F) {
 	f.Add([]byte(`{"id":7,"me":"a","context":{"share_tapped":true},"elements":[{"id":"share_button","text":"Share","bounds":[0,0,1,1]}]}`))
 	f.Add([]byte(`{"elements":[{"bounds":[1]}]} x`))
-	z := instagram.NewRecognizer()
+	z := instagram.NewRecogniser()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := instagram.ReadRecorded(data)
 		if err != nil {
 			return
 		}
-		if got := z.Recognize(r.Screen, r.Context); got.Mark != nil && got.Rule == "" {
+		if got := z.Recognise(r.Screen, r.Context); got.Mark != nil && got.Rule == "" {
 			t.Error("a mark without a rule")
 		}
 	})

@@ -167,7 +167,7 @@ func (m *mark) on(v *seen) (at int, ok bool) {
 }
 
 func (m *mark) fits(n *seenNode, me string) bool {
-	if m.id != "" && n.id != m.id && n.whole != m.id && !(m.prefix && (strings.HasPrefix(n.id, m.id) || strings.HasPrefix(n.whole, m.id))) {
+	if m.id != "" && !m.named(n) {
 		return false
 	}
 	if m.app != "" && n.app != m.app {
@@ -182,6 +182,13 @@ func (m *mark) fits(n *seenNode, me string) bool {
 		return m.says(func(t string) bool { return strings.HasPrefix(n.text, t) || strings.HasPrefix(n.desc, t) }, me)
 	}
 	return true
+}
+
+func (m *mark) named(n *seenNode) bool {
+	if m.prefix {
+		return strings.HasPrefix(n.id, m.id) || strings.HasPrefix(n.whole, m.id)
+	}
+	return n.id == m.id || n.whole == m.id
 }
 
 func (m *mark) says(is func(string) bool, me string) bool {

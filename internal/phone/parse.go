@@ -24,7 +24,7 @@ func Parse(r io.Reader) (Screen, error) {
 	rooted := false
 	for {
 		t, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if !rooted {
 				return Screen{}, ErrNoScreen
 			}
@@ -62,7 +62,7 @@ type remembering struct {
 
 func (r *remembering) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		r.failed = err
 	}
 	return n, err
