@@ -329,8 +329,10 @@ func TestRealAppium(t *testing.T) {
 			ask(t, "POST", in+"/element/"+field+"/value", map[string]string{"text": "Grüße 👋 & more"})
 			ask(t, "POST", in+"/actions", map[string]any{"actions": []any{map[string]any{
 				"type": "pointer", "id": "finger", "parameters": map[string]string{"pointerType": "touch"}, "actions": []any{
-					map[string]any{"type": "pointerMove", "duration": 0, "x": 300, "y": 340}, map[string]any{"type": "pointerDown", "button": 0},
-					map[string]any{"type": "pause", "duration": 50}, map[string]any{"type": "pointerUp", "button": 0},
+					map[string]any{"type": "pointerMove", "duration": 0, "x": 300, "y": 340},
+					map[string]any{"type": "pointerDown", "button": 0},
+					map[string]any{"type": "pause", "duration": 50},
+					map[string]any{"type": "pointerUp", "button": 0},
 				},
 			}}})
 			var shot string
