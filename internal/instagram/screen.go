@@ -100,14 +100,7 @@ func ReadRules(in io.Reader) (*Recogniser, error) {
 	if err := yaml.NewDecoder(in, yaml.Strict()).Decode(&f); err != nil {
 		return nil, fmt.Errorf("screens: %s", strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
-	c := compiler{phrases: map[string][]string{}}
-	for name, languages := range f.Phrases {
-		for _, texts := range languages {
-			for _, t := range texts {
-				c.phrases[name] = append(c.phrases[name], normal(t))
-			}
-		}
-	}
+	c := f.compiler()
 	z := &Recogniser{variants: map[string][]rule{}}
 	seen := map[string]bool{}
 	for _, t := range f.Screens {
@@ -130,6 +123,27 @@ func ReadRules(in io.Reader) (*Recogniser, error) {
 		z.variants[t.Screen] = append(z.variants[t.Screen], r)
 	}
 	return z, nil
+}
+
+func (f screensFile) compiler() compiler {
+	c := compiler{phrases: map[string][]string{}}
+	for name, languages := range f.Phrases {
+		for _, texts := range languages {
+			for _, t := range texts {
+				c.phrases[name] = append(c.phrases[name], normal(t))
+			}
+		}
+	}
+	return c
+}
+
+// phrasesOf compiles marks with the phrases of a file of screens.
+func phrasesOf(text string) (compiler, error) {
+	var f screensFile
+	if err := yaml.UnmarshalWithOptions([]byte(text), &f, yaml.Strict()); err != nil {
+		return compiler{}, fmt.Errorf("screens: %w", err)
+	}
+	return f.compiler(), nil
 }
 
 // Recognise says what a screen is. The first rule that fits says it.
