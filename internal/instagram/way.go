@@ -20,7 +20,7 @@ const (
 	DoTap   Do = "tap"   // touch Node
 	DoType  Do = "type"  // write the caption into Node
 	DoBack  Do = "back"  // press back
-	DoOpen  Do = "open"  // bring the app to the front, begun anew
+	DoOpen  Do = "open"  // bring the app to the front; before Share, begun anew
 	DoWait  Do = "wait"  // look again
 	DoShare Do = "share" // ask for the go, and touch Node if it is given
 	DoDone  Do = "done"  // the post is proven

@@ -39,7 +39,7 @@ func TestTheWay(t *testing.T) {
 				t.Fatalf("%s: %+v on %s", r.ID, move, seen.Trouble)
 			case move.Do == instagram.DoDone && (seen.Proof != instagram.Posted || !m.Shared):
 				t.Fatalf("%s: done without a proof", r.ID)
-			case m.Shared && (move.Do == instagram.DoShare || move.Do == instagram.DoType || move.Do == instagram.DoOpen):
+			case m.Shared && (move.Do == instagram.DoShare || move.Do == instagram.DoType):
 				t.Fatalf("%s: %s after Share", r.ID, move.Do)
 			case m.Shared && move.Node != nil && strings.HasSuffix(move.Node.ID, ":id/share_button"):
 				t.Fatalf("%s: Share is touched again", r.ID)
