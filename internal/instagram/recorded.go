@@ -78,3 +78,38 @@ func ReadRecorded(data []byte) (Recorded, error) {
 	}
 	return r, nil
 }
+
+// WriteRecorded writes a screen as ReadRecorded reads it, with a line's end.
+func WriteRecorded(r Recorded) []byte {
+	type element struct {
+		ID        string `json:"id,omitempty"`
+		Class     string `json:"class,omitempty"`
+		Text      string `json:"text,omitempty"`
+		Desc      string `json:"desc,omitempty"`
+		Package   string `json:"package,omitempty"`
+		Bounds    [4]int `json:"bounds"`
+		Clickable bool   `json:"clickable,omitempty"`
+	}
+	out := struct {
+		ID       string          `json:"id,omitempty"`
+		Me       string          `json:"me,omitempty"`
+		Context  map[string]bool `json:"context,omitempty"`
+		Elements []element       `json:"elements"`
+	}{ID: r.ID, Me: r.Context.Me, Elements: []element{}}
+	if r.Context.Shared != "" {
+		out.Context = map[string]bool{"share_tapped": r.Context.Shared == SharedYes}
+	}
+	for _, n := range r.Screen.Nodes {
+		e := element{Class: n.Class, Text: n.Text, Desc: n.Desc, Clickable: n.Clickable, Bounds: [4]int{n.Bounds.X1, n.Bounds.Y1, n.Bounds.X2, n.Bounds.Y2}}
+		e.ID = strings.TrimPrefix(n.ID, Instagram+":id/")
+		if n.Package != Instagram {
+			e.Package = n.Package
+		}
+		out.Elements = append(out.Elements, e)
+	}
+	data, err := json.Marshal(out)
+	if err != nil {
+		panic(err) // strings and numbers: cannot fail
+	}
+	return append(data, '\n')
+}

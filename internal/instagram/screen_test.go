@@ -169,5 +169,9 @@ func FuzzReadRecorded(f *testing.F) {
 		if got := z.Recognise(r.Screen, r.Context); got.Mark != nil && got.Rule == "" {
 			t.Error("a mark without a rule")
 		}
+		again, err := instagram.ReadRecorded(instagram.WriteRecorded(r))
+		if err != nil || z.Recognise(again.Screen, again.Context).Rule != z.Recognise(r.Screen, r.Context).Rule {
+			t.Errorf("what was written is not what is read: %v", err)
+		}
 	})
 }

@@ -1,0 +1,250 @@
+package phonepost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"reelpass/internal/adb"
+	"reelpass/internal/appium"
+	"reelpass/internal/instagram"
+	"reelpass/internal/phone"
+	"reelpass/internal/reel"
+)
+
+// Times of a post's parts that are not the parts' own.
+const (
+	releaseMost = 90 * time.Second // to give a phone back, also when the job's time is over
+	drawn       = 700 * time.Millisecond
+)
+
+// Config says with what a publisher works.
+type Config struct {
+	Bay    Bay
+	ADB    *adb.Client
+	Appium appium.Config
+	Keep   *Shelf        // of what was seen; nil keeps nothing
+	Pause  time.Duration // between a move and the next look; drawn where zero
+	// Prepared says that the phones have the driver's server already.
+	Prepared bool
+	// Length says how the gallery labels a video, m:ss; empty where it cannot tell.
+	Length func(video string) string
+	Log    *slog.Logger
+}
+
+// Publisher posts with phones, one after another.
+type Publisher struct {
+	cfg    Config
+	server *appium.Server
+}
+
+// New makes a publisher. Close ends what it began.
+func New(cfg Config) *Publisher {
+	if cfg.Pause == 0 {
+		cfg.Pause = drawn
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Publisher{cfg: cfg}
+}
+
+// Close ends its Appium server.
+func (p *Publisher) Close() error {
+	if p.server == nil {
+		return nil
+	}
+	s := p.server
+	p.server = nil
+	return s.Close()
+}
+
+// Publish posts one video.
+func (p *Publisher) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) reel.Report {
+	t := &timed{desk: d, now: time.Now}
+	r := p.publish(ctx, a, t)
+	t.end()
+	if !r.Posted && p.cfg.Keep != nil {
+		if dir, err := p.cfg.Keep.steps(a, t.list); err != nil {
+			p.cfg.Log.Error("evidence could not be kept", "job", a.JobID, "error", err)
+		} else {
+			r.Evidence.Note = addNote(r.Evidence.Note, "kept in "+dir)
+		}
+	}
+	return r
+}
+
+func (p *Publisher) publish(ctx context.Context, a reel.Assignment, t *timed) (r reel.Report) {
+	held, err := p.cfg.Bay.Take(ctx, a.Account, t.step)
+	if err != nil {
+		return p.failed(err, t.last)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseMost)
+		defer cancel()
+		if err := held.Release(ctx); err != nil {
+			p.cfg.Log.Error("a phone could not be given back", "account", a.Account, "error", err)
+			if !r.Posted {
+				r.Evidence.Note = addNote(r.Evidence.Note, err.Error())
+			}
+		}
+	}()
+	dev := held.Device()
+	t.step(StepUpload)
+	file, err := held.Load(ctx, a.VideoPath)
+	if err == nil {
+		err = dev.Scan(ctx, file)
+	}
+	if err != nil {
+		return p.failed(err, t.last)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseMost)
+		defer cancel()
+		_ = dev.Remove(ctx, file) // a phone that is gone keeps it
+	}()
+	defer p.keepLogin(ctx, dev)()
+	return p.drive(ctx, a, dev, t)
+}
+
+// keepLogin renews the device's login until it is told to end, and waits for its end.
+func (p *Publisher) keepLogin(ctx context.Context, dev *adb.Device) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	tick := time.NewTicker(adb.KeepEvery)
+	ended := make(chan struct{})
+	go func() { defer close(ended); dev.Keep(ctx, tick.C) }()
+	return func() { cancel(); tick.Stop(); <-ended }
+}
+
+// drive goes the way through the app in a session of its own.
+func (p *Publisher) drive(ctx context.Context, a reel.Assignment, dev *adb.Device, t *timed) reel.Report {
+	t.step(StepSession)
+	if err := p.serve(ctx); err != nil {
+		return p.failed(err, t.last)
+	}
+	port, err := appium.FreePort()
+	if err != nil {
+		return p.failed(err, t.last)
+	}
+	session, err := p.server.Begin(ctx, appium.Target{Serial: dev.Serial(), ADBPort: p.cfg.ADB.Port(), SystemPort: port, Prepared: p.cfg.Prepared})
+	if err != nil {
+		return p.failed(err, t.last)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseMost)
+		defer cancel()
+		session.End(ctx)
+		_ = dev.Unforward(ctx, port) // a session that ended took it along
+	}()
+	var unknown []phone.Screen
+	poster := instagram.NewPoster(p.pause, func(s phone.Screen) { unknown = append(unknown, s) })
+	post := instagram.Post{Me: a.Account, Caption: a.Caption}
+	if p.cfg.Length != nil {
+		post.Length = p.cfg.Length(a.VideoPath)
+	}
+	r, _ := poster.Post(ctx, driven{session}, post, reel.Desk{Share: t.desk.Share, Step: t.step, Started: t.desk.Started})
+	if !r.Posted && p.cfg.Keep != nil {
+		p.look(ctx, a, session, unknown)
+	}
+	return r
+}
+
+// look keeps what the phone shows after a failure.
+func (p *Publisher) look(ctx context.Context, a reel.Assignment, s *appium.Session, unknown []phone.Screen) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	picture, errPicture := s.Picture(ctx)
+	screen, errScreen := s.Screen(ctx)
+	err := p.cfg.Keep.seen(a, picture, screen, unknown, p.server.Last())
+	if err = errors.Join(errPicture, errScreen, err); err != nil {
+		p.cfg.Log.Warn("not all of the evidence could be kept", "job", a.JobID, "error", err)
+	}
+}
+
+func (p *Publisher) pause(ctx context.Context) error {
+	t := time.NewTimer(p.cfg.Pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// serve makes sure that the Appium server answers; one that does not is replaced.
+func (p *Publisher) serve(ctx context.Context) error {
+	if p.server != nil && p.server.Healthy(ctx) {
+		return nil
+	}
+	if err := p.Close(); err != nil {
+		return err
+	}
+	s, err := appium.Start(ctx, p.cfg.Appium)
+	p.server = s
+	return err
+}
+
+// Find cannot tell yet: only the profile could, and nobody has looked at it.
+func (p *Publisher) Find(context.Context, reel.Assignment, time.Time) reel.Look {
+	return reel.Look{Finding: reel.Unsure, Why: "whether the post is there can only be seen on the account's profile: a person must look"}
+}
+
+// failed tells an error of a part as that part's evidence.
+func (p *Publisher) failed(err error, step string) reel.Report {
+	var own interface {
+		Evidence(step string) reel.Evidence
+	}
+	e := reel.Evidence{Source: reel.SourceTool, Text: err.Error(), Step: step}
+	if errors.As(err, &own) {
+		e = own.Evidence(step)
+	}
+	var running *RunningError
+	if errors.As(err, &running) {
+		p.cfg.Log.Error("a phone could not be given back", "error", running)
+		e.Note = addNote(e.Note, running.Error())
+	}
+	return reel.Report{Evidence: e}
+}
+
+func addNote(note, more string) string {
+	if note == "" {
+		return more
+	}
+	return note + "; " + more
+}
+
+// driven is a session as the way needs it.
+type driven struct{ *appium.Session }
+
+func (d driven) Open(ctx context.Context, anew bool) error {
+	if anew {
+		if err := d.Shut(ctx, instagram.Instagram); err != nil {
+			return err
+		}
+	}
+	return d.Session.Open(ctx, instagram.Instagram)
+}
+
+// timed tells the desk of steps and notes how long each took.
+type timed struct {
+	desk  reel.Desk
+	now   func() time.Time
+	last  string
+	since time.Time
+	list  []string
+}
+
+func (t *timed) step(name string) {
+	t.end()
+	t.last, t.since = name, t.now()
+	t.desk.Step(name)
+}
+
+func (t *timed) end() {
+	if t.last != "" {
+		t.list = append(t.list, fmt.Sprintf("%s\t%s", t.last, t.now().Sub(t.since).Round(time.Millisecond)))
+	}
+}
