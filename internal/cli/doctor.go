@@ -37,7 +37,7 @@ from working; a warning is no such thing.`,
 		Args: cobra.NoArgs,
 	}
 	f := flags(c)
-	f.text("publisher", "check this publisher, by `NAME`: command or rehearsal", func(s *config.Settings) *string { return &s.Publisher })
+	f.text("publisher", "check this publisher, by `NAME`: command, phone or rehearsal", func(s *config.Settings) *string { return &s.Publisher })
 	asJSON := c.Flags().Bool("json", false, "print one JSON object a line")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		for _, x := range a.examine(c, f) {
@@ -74,7 +74,8 @@ func (a *app) examine(c *cobra.Command, f *flagSet) []finding {
 	}
 	all := []finding{{Check: "settings", OK: true, Text: "publisher " + dash(s.Publisher) + ", ledger " + ledger.Shown(s.DB)}}
 	all = append(all, a.examineLedger(c.Context(), s)...)
-	return append(all, examineDisk(s), examineLogs(s), a.examineMedia(s), a.examineRules(s), a.examinePublisher(s))
+	all = append(all, examineDisk(s), examineLogs(s), a.examineMedia(s), a.examineRules(s), a.examinePublisher(s))
+	return append(all, a.examinePhone(c.Context(), s)...)
 }
 
 func bad(check string, err error) finding {
@@ -183,6 +184,7 @@ func (a *app) examinePublisher(s config.Settings) finding {
 	if !w.pub.look {
 		text += "; it cannot look up in-doubt jobs, a person must"
 	}
+	w.pub.end = nil // a look changes nothing
 	if err := w.close(); err != nil {
 		return bad("publisher", err)
 	}

@@ -34,6 +34,7 @@ type publisher struct {
 	// immediate: executing a job is itself the irreversible step
 	immediate bool
 	media     runner.Media // nil: it has no use for the videos themselves
+	end       func() error // what is to be done when all workers are gone; nil: nothing
 }
 
 // publisher checks the chosen publisher before anything is begun, and says how its workers are made.
@@ -71,6 +72,8 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 				})
 			},
 		}, nil
+	case config.PublisherPhone:
+		return a.phonePublisher(s, mark, launch, l, secrets)
 	case "":
 		return publisher{}, hinted{
 			usage("no publisher is chosen"),
@@ -150,6 +153,6 @@ func (a *app) publisherCommand() *cobra.Command {
 		}
 		return err
 	}
-	c.AddCommand(r)
+	c.AddCommand(r, a.phoneCommand())
 	return c
 }

@@ -33,7 +33,7 @@ func runFlags(c *cobra.Command, batch string) *flagSet {
 	f, d := flags(c), config.Default()
 	f.number("workers", "w", d.Workers, "worker processes side by side", func(s *config.Settings) *int { return &s.Workers })
 	f.number("slots", "", d.Slots, "jobs at once per worker", func(s *config.Settings) *int { return &s.Slots })
-	f.text("publisher", "who carries a job out, by `NAME`: command (your own program) or rehearsal", func(s *config.Settings) *string { return &s.Publisher })
+	f.text("publisher", "who carries a job out, by `NAME`: command (your own program), phone or rehearsal", func(s *config.Settings) *string { return &s.Publisher })
 	f.text("batch", "the batch's `NAME` (default: "+batch+")", func(s *config.Settings) *string { return &s.Batch })
 	f.text("rules", "a `FILE` of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
 	f.duration("job-timeout", d.JobTimeout, "a worker without progress for so long is killed", func(s *config.Settings) *config.Duration { return &s.JobTimeout })
@@ -275,7 +275,11 @@ func (a *app) workshop(s config.Settings) (*workshop, error) {
 
 func (w *workshop) close() error {
 	w.launch.Close()
-	return w.logs.close()
+	var err error
+	if w.pub.end != nil {
+		err = w.pub.end()
+	}
+	return errors.Join(err, w.logs.close())
 }
 
 func (w *workshop) runner(store *ledger.Store, s config.Settings, batch string, see func(reel.Event)) *runner.Runner {

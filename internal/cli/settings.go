@@ -238,8 +238,15 @@ A duration without a unit is seconds. A dot stands for a section:
     run: [python3, post_one.py]             script: script.json
     timeout: 600                            latency: 200ms
 
+  publisher: phone                        publisher: phone
+  phone:                                  phone:
+    from: geelark                           from: devices
+                                            devices: [mira=emulator-5554]
+
 The variable of workers is REELPASS_WORKERS, that of command.timeout is
-REELPASS_COMMAND_TIMEOUT; lists are separated by commas there.
+REELPASS_COMMAND_TIMEOUT; lists are separated by commas there. GeeLark's
+credential comes from the environment alone: GEELARK_TOKEN, or GEELARK_APP_ID
+and GEELARK_API_KEY.
 
 `)
 	for _, k := range config.Keys() {

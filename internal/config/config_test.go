@@ -68,6 +68,16 @@ rehearsal:
   latency: 200ms
   seed: 7
   world: world.json
+phone:
+  from: devices
+  geelark: http://127.0.0.1:1
+  devices: [mira=emulator-5554, "lina=10.0.0.7:5555"]
+  adb: /opt/adb
+  android_home: /opt/sdk
+  appium: /opt/appium
+  started: phones
+  evidence: seen
+  evidence_kept: 9
 `
 
 func TestEveryKeyIsRead(t *testing.T) {
@@ -84,6 +94,10 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		Rehearsal: config.Rehearsal{
 			Script: "script.json", Latency: config.Duration(200 * time.Millisecond), Seed: 7, World: "world.json",
+		},
+		Phone: config.Phone{
+			From: "devices", GeeLark: "http://127.0.0.1:1", Devices: []string{"mira=emulator-5554", "lina=10.0.0.7:5555"}, ADB: "/opt/adb",
+			AndroidHome: "/opt/sdk", Appium: "/opt/appium", Started: "phones", Evidence: "seen", EvidenceKept: 9,
 		},
 	}
 	for name, file := range map[string]string{
@@ -221,8 +235,12 @@ func TestValidate(t *testing.T) {
 		{func(s *config.Settings) { s.MediaCache = "" }, "media_cache must not be empty"},
 		{func(s *config.Settings) { s.MediaCacheSize = 0 }, "media_cache_size must be more than nothing, not 0"},
 		{func(s *config.Settings) { s.Accounts = []string{"a", " "} }, "accounts must not hold an empty name"},
-		{func(s *config.Settings) { s.Publisher = "robot" }, `unknown publisher "robot": want command or rehearsal`},
-		{func(s *config.Settings) { s.Publisher = "phone" }, "publisher phone is not in this build"},
+		{func(s *config.Settings) { s.Publisher = "robot" }, `unknown publisher "robot": want command, phone or rehearsal`},
+		{func(s *config.Settings) { s.Publisher, s.Phone.From = "phone", "devices" }, "publisher phone from devices needs phone.devices, as ACCOUNT=SERIAL"},
+		{func(s *config.Settings) { s.Phone.From = "afar" }, `phone.from must be geelark or devices, not "afar"`},
+		{func(s *config.Settings) { s.Phone.Devices = []string{"a=b", "c="} }, `phone.devices must be a list of ACCOUNT=SERIAL, not "c="`},
+		{func(s *config.Settings) { s.Phone.Appium = "" }, "phone.appium must not be empty"},
+		{func(s *config.Settings) { s.Phone.EvidenceKept = 0 }, "phone.evidence_kept must be at least 1, not 0"},
 		{func(s *config.Settings) { s.Publisher = "graph" }, "publisher graph is not in this build"},
 		{func(s *config.Settings) { s.Publisher = "command" }, "publisher command needs command.run, the program to start"},
 		{func(s *config.Settings) { s.Command.Protocol = "xml" }, `command.protocol must be exit or jsonl, not "xml"`},

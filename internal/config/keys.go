@@ -50,7 +50,7 @@ func entries(s *Settings) []entry {
 		{"accounts", &s.Accounts, "import only rows of these accounts; an empty list means all"},
 		{"state_file", &s.StateFile, "scheduler_state.json of the earlier orchestrator, to take jobs from"},
 		{"batch", &s.Batch, "the batch's name; empty means the name of the posts file"},
-		{"publisher", &s.Publisher, "who carries a job out: command or rehearsal"},
+		{"publisher", &s.Publisher, "who carries a job out: command, phone or rehearsal"},
 		{"db", &s.DB, "the file of the ledger, or the address of a PostgreSQL server: postgres://..."},
 		{"rules", &s.Rules, "a file of rules that extends or replaces the built-in ones"},
 		{"log_dir", &s.LogDir, "where the workers' logs go"},
@@ -65,6 +65,15 @@ func entries(s *Settings) []entry {
 		{"rehearsal.latency", &s.Rehearsal.Latency, "how long a rehearsed post takes"},
 		{"rehearsal.seed", &s.Rehearsal.Seed, "what the drawn outcomes follow from"},
 		{"rehearsal.world", &s.Rehearsal.World, "a file that records what was posted, to look it up again"},
+		{"phone.from", &s.Phone.From, "where phones come from: geelark (credentials: see below) or devices"},
+		{"phone.geelark", &s.Phone.GeeLark, "the address of GeeLark's API, where it is not the usual one"},
+		{"phone.devices", &s.Phone.Devices, "the device of each account, as ACCOUNT=SERIAL of adb; an address is connected to"},
+		{"phone.adb", &s.Phone.ADB, "the program adb"},
+		{"phone.android_home", &s.Phone.AndroidHome, "the folder with platform-tools/adb, which Appium looks for"},
+		{"phone.appium", &s.Phone.Appium, "the folder where npm has installed Appium and its driver"},
+		{"phone.started", &s.Phone.Started, "the folder that remembers started phones, to stop them after a crash"},
+		{"phone.evidence", &s.Phone.Evidence, "the folder of what was seen in attempts that failed"},
+		{"phone.evidence_kept", &s.Phone.EvidenceKept, "attempts that are kept there; the oldest are removed"},
 	}
 }
 

@@ -128,7 +128,7 @@ func (r reader) value(v *ast.MappingValueNode, prefix string) error {
 		return r.refuse(v.Key, "unknown key in %s", orFile(prefix))
 	}
 	name := prefix + key.Value
-	if prefix == "" && (name == "command" || name == "rehearsal") {
+	if prefix == "" && (name == "command" || name == "rehearsal" || name == "phone") {
 		return r.section(v.Value, name+".")
 	}
 	e, ok := r.table[name]

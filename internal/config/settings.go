@@ -15,8 +15,14 @@ import (
 const (
 	PublisherCommand   = "command"   // the user's own program
 	PublisherRehearsal = "rehearsal" // follows a script; publishes nothing
+	PublisherPhone     = "phone"     // the app on a cloud phone or on a device that adb reaches
 	PublisherGraph     = "graph"     // Instagram's official API; a known name that this build does not have
-	PublisherPhone     = "phone"     // a cloud phone or an adb device; likewise
+)
+
+// Where the phones of the phone publisher come from.
+const (
+	FromGeeLark = "geelark" // rented cloud phones, one for each account and named like it
+	FromDevices = "devices" // phones and emulators that adb reaches by itself
 )
 
 // The protocols of the command publisher.
@@ -52,6 +58,7 @@ type Settings struct {
 	MediaCacheSize    Size
 	Command           Command
 	Rehearsal         Rehearsal
+	Phone             Phone
 }
 
 // Command is the section of the command publisher.
@@ -68,6 +75,26 @@ type Rehearsal struct {
 	Latency Duration
 	Seed    uint64
 	World   string
+}
+
+// Phone is the section of the phone publisher. Credentials are never in it: they come from the environment alone.
+type Phone struct {
+	From         string
+	GeeLark      string
+	Devices      []string
+	ADB          string
+	AndroidHome  string
+	Appium       string
+	Started      string
+	Evidence     string
+	EvidenceKept int
+}
+
+// Device takes ACCOUNT=SERIAL apart.
+func Device(text string) (account, serial string, ok bool) {
+	account, serial, ok = strings.Cut(text, "=")
+	account, serial = strings.TrimSpace(account), strings.TrimSpace(serial)
+	return account, serial, ok && account != "" && serial != ""
 }
 
 // Default is what holds where nothing is set. The limits are reel.DefaultLimits; the other numbers are the design's.
@@ -92,6 +119,10 @@ func Default() Settings {
 		MediaCache:        ".reelpass/media",
 		MediaCacheSize:    10_000_000_000,
 		Command:           Command{Protocol: ProtocolExit},
+		Phone: Phone{
+			From: FromGeeLark, ADB: "adb", AndroidHome: "/usr/lib/android-sdk", Appium: ".reelpass/appium", Started: ".reelpass/phones",
+			Evidence: ".reelpass/evidence", EvidenceKept: 200,
+		},
 	}
 }
 
@@ -164,10 +195,15 @@ func (s Settings) validatePublisher() error {
 			return errors.New("publisher command needs command.run, the program to start")
 		}
 		return nil
-	case PublisherGraph, PublisherPhone:
+	case PublisherPhone:
+		if s.Phone.From == FromDevices && len(s.Phone.Devices) == 0 {
+			return errors.New("publisher phone from devices needs phone.devices, as ACCOUNT=SERIAL")
+		}
+		return nil
+	case PublisherGraph:
 		return fmt.Errorf("publisher %s is not in this build", s.Publisher)
 	}
-	return fmt.Errorf("unknown publisher %q: want command or rehearsal", s.Publisher)
+	return fmt.Errorf("unknown publisher %q: want command, phone or rehearsal", s.Publisher)
 }
 
 func (s Settings) validateSections() error {
@@ -180,6 +216,22 @@ func (s Settings) validateSections() error {
 		return errors.New("command.find must begin with the program to start")
 	case s.Rehearsal.Latency < 0:
 		return fmt.Errorf("rehearsal.latency must not be negative, not %s", s.Rehearsal.Latency)
+	case s.Phone.From != FromGeeLark && s.Phone.From != FromDevices:
+		return fmt.Errorf("phone.from must be geelark or devices, not %q", s.Phone.From)
+	case s.Phone.EvidenceKept < 1:
+		return fmt.Errorf("phone.evidence_kept must be at least 1, not %d", s.Phone.EvidenceKept)
+	}
+	for _, d := range s.Phone.Devices {
+		if _, _, ok := Device(d); !ok {
+			return fmt.Errorf("phone.devices must be a list of ACCOUNT=SERIAL, not %q", d)
+		}
+	}
+	for key, value := range map[string]string{
+		"adb": s.Phone.ADB, "android_home": s.Phone.AndroidHome, "appium": s.Phone.Appium, "started": s.Phone.Started, "evidence": s.Phone.Evidence,
+	} {
+		if value == "" {
+			return fmt.Errorf("phone.%s must not be empty", key)
+		}
 	}
 	return nil
 }

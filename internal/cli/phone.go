@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"reelpass/internal/adb"
+	"reelpass/internal/appium"
+	"reelpass/internal/config"
+	"reelpass/internal/geelark"
+	"reelpass/internal/phonepost"
+	"reelpass/internal/reel"
+	"reelpass/internal/runner"
+	"reelpass/internal/worker"
+)
+
+var _ worker.Publisher = (*phonepost.Publisher)(nil)
+
+// The environment that holds GeeLark's credential: a token, or an app id with its API key.
+const (
+	envToken  = "GEELARK_TOKEN"
+	envAppID  = "GEELARK_APP_ID"
+	envAPIKey = "GEELARK_API_KEY"
+)
+
+// sweepMost is how long phones that were left running may take to be stopped at a run's end.
+const sweepMost = 2 * time.Minute
+
+// phonePublisher checks what can be checked without a phone, and says how its workers are made.
+func (a *app) phonePublisher(s config.Settings, mark string, launch *worker.Launcher, l *logs, secrets []string) (publisher, error) {
+	p := absolute(s.Phone)
+	if p.From == config.FromGeeLark {
+		if _, err := vendor(p); err != nil {
+			return publisher{}, err
+		}
+	}
+	self, err := a.self()
+	if err != nil {
+		return publisher{}, err
+	}
+	section, err := json.Marshal(p)
+	if err != nil {
+		return publisher{}, err
+	}
+	argv := []string{self, "publisher", "phone", "--section", string(section)}
+	return publisher{
+		media: a.media(s),
+		worker: func(id int) runner.Worker {
+			return worker.NewClient(worker.Options{
+				Argv: argv, Launcher: launch, Timeout: s.JobTimeout.Std(), Log: l.worker(id), Mark: mark, Secrets: secrets, Env: withoutLedger(),
+			})
+		},
+		end: func() error {
+			ctx, cancel := context.WithTimeout(context.Background(), sweepMost)
+			defer cancel()
+			return a.sweepPhones(ctx, p)
+		},
+	}, nil
+}
+
+// absolute makes the section's folders independent of where a worker runs.
+func absolute(p config.Phone) config.Phone {
+	for _, dir := range []*string{&p.Appium, &p.Started, &p.Evidence} {
+		if full, err := filepath.Abs(*dir); err == nil {
+			*dir = full
+		}
+	}
+	return p
+}
+
+// vendor is GeeLark's client with the credential of the environment.
+func vendor(p config.Phone) (*geelark.Client, error) {
+	cfg := geelark.Config{Base: p.GeeLark, Token: os.Getenv(envToken), AppID: os.Getenv(envAppID), APIKey: os.Getenv(envAPIKey)}
+	if err := os.MkdirAll(p.Started, 0o700); err != nil {
+		return nil, err
+	}
+	cfg.Limit = geelark.NewFileLimit(p.Started, cfg.Token+cfg.AppID)
+	c, err := geelark.New(cfg)
+	if err != nil {
+		return nil, hinted{usageError{err}, fmt.Sprintf("put GeeLark's token into %s, or its app id and API key into %s and %s", envToken, envAppID, envAPIKey)}
+	}
+	return c, nil
+}
+
+// sweepPhones stops phones that were started by processes of this machine which are dead.
+func (a *app) sweepPhones(ctx context.Context, p config.Phone) error {
+	if p.From != config.FromGeeLark {
+		return nil
+	}
+	v, err := vendor(p)
+	if err != nil {
+		return err
+	}
+	stopped, err := (&phonepost.Book{Dir: p.Started}).Sweep(ctx, v, func(at reel.Process) bool { return worker.Here(at) && worker.Alive(at) })
+	if len(stopped) > 0 {
+		fmt.Fprintf(a.err, "%s stopped that had been left running: %s\n", count(len(stopped), "phone was", "phones were"), strings.Join(stopped, ", "))
+	}
+	return err
+}
+
+// phoneCommand is what a worker process of the phone publisher runs.
+func (a *app) phoneCommand() *cobra.Command {
+	c := &cobra.Command{Use: "phone", Args: cobra.NoArgs}
+	section := c.Flags().String("section", "{}", "the settings' section")
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+		var p config.Phone
+		if err := json.Unmarshal([]byte(*section), &p); err != nil {
+			return usageError{err}
+		}
+		signal.Ignore(os.Interrupt) // the supervisor decides what Ctrl-C means for a job that runs
+		ctx := context.WithoutCancel(c.Context())
+		log := slog.New(slog.NewJSONHandler(a.err, nil))
+		if err := a.sweepPhones(ctx, p); err != nil {
+			log.Error("phones that may still be running", "error", err)
+		}
+		port, err := appium.FreePort()
+		if err != nil {
+			return err
+		}
+		bridge := adb.New(p.ADB, port)
+		defer func() { // it is not one of our children: it would stay
+			ctx, cancel := context.WithTimeout(ctx, sweepMost)
+			defer cancel()
+			_ = bridge.Stop(ctx) // where none was started there is none to stop
+		}()
+		bay, err := phoneBay(p, bridge)
+		if err != nil {
+			return err
+		}
+		secrets := secretsOf(os.Environ())
+		pub := phonepost.New(phonepost.Config{
+			Bay: bay, ADB: bridge, Log: log,
+			Appium: appium.Config{Home: p.Appium, Android: p.AndroidHome, Locks: p.Started},
+			Keep:   &phonepost.Shelf{Dir: p.Evidence, Most: p.EvidenceKept, Secrets: secrets},
+		})
+		defer func() { err = errors.Join(err, pub.Close()) }()
+		if err := os.MkdirAll(p.Started, 0o700); err != nil {
+			return err
+		}
+		if err := worker.Serve(ctx, a.in, a.out, pub); !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return nil
+	}
+	return c
+}
+
+func phoneBay(p config.Phone, bridge *adb.Client) (phonepost.Bay, error) {
+	if p.From == config.FromDevices {
+		serials := map[string]string{}
+		for _, d := range p.Devices {
+			account, serial, _ := config.Device(d)
+			serials[account] = serial
+		}
+		return &phonepost.Devices{ADB: bridge, Serials: serials}, nil
+	}
+	v, err := vendor(p)
+	if err != nil {
+		return nil, err
+	}
+	self, err := worker.Self()
+	if err != nil {
+		return nil, err
+	}
+	book := &phonepost.Book{Dir: p.Started, Self: self}
+	return &phonepost.Cloud{Vendor: v, ADB: bridge, Started: book.Started, Stopped: book.Stopped}, nil
+}
+
+// examinePhone checks what the phone publisher needs on this machine, and GeeLark's credential.
+func (a *app) examinePhone(ctx context.Context, s config.Settings) []finding {
+	if s.Publisher != config.PublisherPhone {
+		return nil
+	}
+	p := absolute(s.Phone)
+	all := []finding{examineADB(ctx, p), examineNode(ctx), examineAppium(p)}
+	if p.From != config.FromGeeLark {
+		return all
+	}
+	v, err := vendor(p)
+	if err == nil {
+		err = v.Check(ctx)
+	}
+	if err != nil {
+		return append(all, bad("geelark", err))
+	}
+	return append(all, finding{Check: "geelark", OK: true, Text: v.String() + " knows the credential"})
+}
+
+// anyPort is for commands of adb that speak to no server.
+const anyPort = 5037
+
+func examineADB(ctx context.Context, p config.Phone) finding {
+	v, err := adb.New(p.ADB, anyPort).Version(ctx)
+	if err != nil {
+		return finding{Check: "adb", Text: err.Error(), Hint: "apt-get install adb"}
+	}
+	tool := filepath.Join(p.AndroidHome, "platform-tools", "adb")
+	if _, err := os.Stat(tool); err != nil {
+		return finding{Check: "adb", Text: "Appium looks for " + tool + ", which is not there", Hint: "name the folder with platform-tools/adb in phone.android_home"}
+	}
+	return finding{Check: "adb", OK: true, Text: "adb " + v}
+}
+
+// The versions that were tried; the driver needs this Node.js or a later one.
+const appiumInstall = "npm install --ignore-scripts --prefix %s appium@3.8.0 appium-uiautomator2-driver@8.7.0"
+
+func examineNode(ctx context.Context) finding {
+	out, err := exec.CommandContext(ctx, "node", "--version").Output()
+	if err != nil {
+		return finding{Check: "node", Text: "Node.js cannot be run: " + err.Error(), Hint: "install Node.js 20.19 or later"}
+	}
+	text := strings.TrimSpace(string(out))
+	var major, minor int
+	if _, err := fmt.Sscanf(text, "v%d.%d", &major, &minor); err != nil || major < 20 || major == 20 && minor < 19 {
+		return finding{Check: "node", Text: "Node.js " + text + " is too old", Hint: "install Node.js 20.19 or later"}
+	}
+	return finding{Check: "node", OK: true, Text: "Node.js " + text}
+}
+
+func examineAppium(p config.Phone) finding {
+	var versions []string
+	for _, name := range []string{"appium", "appium-uiautomator2-driver"} {
+		data, err := os.ReadFile(filepath.Join(p.Appium, "node_modules", name, "package.json"))
+		var pkg struct {
+			Version string `json:"version"`
+		}
+		if err == nil {
+			err = json.Unmarshal(data, &pkg)
+		}
+		if err != nil {
+			return finding{Check: "appium", Text: name + " is not installed in " + p.Appium, Hint: fmt.Sprintf(appiumInstall, p.Appium)}
+		}
+		versions = append(versions, name+" "+pkg.Version)
+	}
+	return finding{Check: "appium", OK: true, Text: strings.Join(versions, ", ")}
+}
