@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"reelpass/internal/reel"
 )
@@ -57,18 +58,22 @@ func (f *Failure) Evidence(step string) reel.Evidence {
 			e.Text = fmt.Sprintf("geelark %s: timed out", f.Endpoint)
 		}
 	}
-	if wait := closesFor(f.Code); wait > 0 && !f.Item {
+	switch wait := closesFor(f.Code); {
+	case f.Item:
+	case wait > 0:
 		e.RetryAfter, e.Holds = wait.String(), reel.HoldsPublisher
+	case f.stopsAll():
+		e.RetryAfter, e.Holds = untilAPerson.String(), reel.HoldsPublisher
 	}
 	return e
 }
 
-// StopsAll says that no job of this credential can succeed before a person has done something: a wrong token, no money, a plan that
+// untilAPerson is longer than a run waits for anything: it ends and says why, and the next one tries at once.
+const untilAPerson = 24 * time.Hour
+
+// stopsAll says that no job of this credential can succeed before a person has done something: a wrong token, no money, a plan that
 // does not allow it, an address that is not on the list.
-func (f *Failure) StopsAll() bool {
-	if f.Item {
-		return false
-	}
+func (f *Failure) stopsAll() bool {
 	switch f.Code {
 	case codeToken, 40011, 40013, 40015, 40016, 41000, 41001, 43002, 46001, 46002, 46003:
 		return true
