@@ -93,7 +93,7 @@ func (p *Phone) HangServer(hang bool) {
 	defer p.mu.Unlock()
 	p.faults.hang = hang
 	if p.server != nil && !hang {
-		p.server.go_()
+		p.server.goOn()
 	}
 }
 

@@ -104,12 +104,12 @@ func (s *server) end() { s.once.Do(func() { close(s.over) }) }
 
 func (s *server) close() {
 	s.end()
-	s.go_()
+	s.goOn()
 	_ = s.http.Close()
 }
 
-// go_ lets calls that hang go on.
-func (s *server) go_() {
+// goOn lets calls that hang go on.
+func (s *server) goOn() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.hung)
