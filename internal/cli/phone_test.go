@@ -30,9 +30,9 @@ func (o *outside) Posted(account, caption string, _ simphone.File) {
 	o.posts = append(o.posts, account+"|"+caption)
 }
 
-// A batch goes through real workers, the real adb, Appium and driver onto simulated phones: two posts, an account in trouble that is
-// held, and one without a phone; nothing is left running.
-func TestABatchIsPostedOnPhones(t *testing.T) {
+// appiumHome is the folder with the pinned npm packages. The test is skipped where the real tools are missing, but not in CI.
+func appiumHome(t *testing.T) string {
+	t.Helper()
 	home, err := filepath.Abs(filepath.Join("..", "..", "tools", "appium"))
 	if err == nil {
 		_, err = os.Stat(filepath.Join(home, "node_modules", "appium"))
@@ -43,11 +43,25 @@ func TestABatchIsPostedOnPhones(t *testing.T) {
 		}
 		t.Skip("the stack is not installed (apt-get install adb; npm ci --ignore-scripts in tools/appium)")
 	}
-	dir := t.TempDir()
+	return home
+}
+
+// build builds the program into a folder.
+func build(t *testing.T, dir string) string {
+	t.Helper()
 	program := filepath.Join(dir, "reelpass")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "reelpass/cmd/reelpass").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	return program
+}
+
+// A batch goes through real workers, the real adb, Appium and driver onto simulated phones: two posts, an account in trouble that is
+// held, and one without a phone; nothing is left running.
+func TestABatchIsPostedOnPhones(t *testing.T) {
+	home := appiumHome(t)
+	dir := t.TempDir()
+	program := build(t, dir)
 	world := &outside{}
 	var devices []string
 	for account, s := range map[string]simgram.Scenario{"mira": {}, "lina": {Popups: []string{"rate"}}, "odo": {Trouble: simgram.Suspended}} {
@@ -108,5 +122,34 @@ func TestABatchIsPostedOnPhones(t *testing.T) {
 	left, err := exec.CommandContext(t.Context(), "pgrep", "-f", "--", dir).Output()
 	if err == nil {
 		t.Errorf("something still runs: %s", left)
+	}
+}
+
+// The same through the vendor's API: the farm in a box. What a seed draws takes minutes, and is left to people.
+func TestSimulate(t *testing.T) {
+	home := appiumHome(t)
+	dir := t.TempDir()
+	program := build(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "v.mp4"), []byte(strings.Repeat("v", 200_000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const rows = "account,video_path,caption\nsim-1,v.mp4,one\nsim-2,v.mp4,two\nsim-3,v.mp4,three\n"
+	if err := os.WriteFile(filepath.Join(dir, "posts.csv"), []byte(rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, program, "simulate", "--phones", "2", "--boot", "0s", "--json", "--",
+		"reelpass", "run", "posts.csv", "--workers", "3", "--retry-delay", "0", "--json")
+	c.Dir = dir
+	c.Env = append(os.Environ(), "REELPASS_PHONE_APPIUM="+home)
+	out, err := c.Output()
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	last := lines[len(lines)-1]
+	if code := c.ProcessState.ExitCode(); code != 3 || !strings.Contains(last, `"posts":2,"doubles":null,"running":null`) { // there is no sim-3
+		t.Errorf("%v, exit code %d: %s", err, code, last)
+	}
+	if strings.Contains(string(out), "sim-login") {
+		t.Error("a phone's password is told")
 	}
 }

@@ -319,3 +319,13 @@ func (p *Phone) scan() {
 		}
 	}
 }
+
+// Run runs a command line as a vendor's API does: no login is asked for.
+func (p *Phone) Run(line string) (output string, ok bool) {
+	var out bytes.Buffer
+	code := 0
+	for part := range strings.SplitSeq(line, ";") {
+		code = p.step(words(part), strings.NewReader(""), &out, &out)
+	}
+	return out.String(), code == 0
+}
