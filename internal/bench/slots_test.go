@@ -138,7 +138,7 @@ func (w *idler) Publish(ctx context.Context, _ reel.Assignment, d reel.Desk) ree
 	return reel.Report{Posted: true, Receipt: reel.Receipt{ID: "r1"}}
 }
 
-func (*idler) Find(context.Context, reel.Assignment, time.Time) reel.Look {
+func (*idler) Find(context.Context, reel.Assignment, time.Time, reel.Desk) reel.Look {
 	return reel.Look{Finding: reel.Unsure}
 }
 func (*idler) Process() reel.Process { return reel.Process{} }

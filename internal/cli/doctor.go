@@ -184,7 +184,6 @@ func (a *app) examinePublisher(s config.Settings) finding {
 	if !w.pub.look {
 		text += "; it cannot look up in-doubt jobs, a person must"
 	}
-	w.pub.end = nil // a look changes nothing
 	if err := w.close(); err != nil {
 		return bad("publisher", err)
 	}

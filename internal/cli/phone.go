@@ -19,8 +19,8 @@ import (
 	"reelpass/internal/appium"
 	"reelpass/internal/config"
 	"reelpass/internal/geelark"
+	"reelpass/internal/ledger"
 	"reelpass/internal/phonepost"
-	"reelpass/internal/reel"
 	"reelpass/internal/runner"
 	"reelpass/internal/worker"
 )
@@ -56,22 +56,19 @@ func (a *app) phonePublisher(s config.Settings, mark string, launch *worker.Laun
 	argv := []string{self, "publisher", "phone", "--section", string(section)}
 	return publisher{
 		media: a.media(s),
+		look:  true,
 		worker: func(id int) runner.Worker {
 			return worker.NewClient(worker.Options{
 				Argv: argv, Launcher: launch, Timeout: s.JobTimeout.Std(), Log: l.worker(id), Mark: mark, Secrets: secrets, Env: withoutLedger(),
 			})
 		},
-		end: func() error {
-			ctx, cancel := context.WithTimeout(context.Background(), sweepMost)
-			defer cancel()
-			return a.sweepPhones(ctx, p)
-		},
+		tidy: func(ctx context.Context, store *ledger.Store) (string, error) { return sweepPhones(ctx, p, store) },
 	}, nil
 }
 
 // absolute makes the section's folders independent of where a worker runs.
 func absolute(p config.Phone) config.Phone {
-	for _, dir := range []*string{&p.Appium, &p.Started, &p.Evidence} {
+	for _, dir := range []*string{&p.Appium, &p.Locks, &p.Evidence} {
 		if full, err := filepath.Abs(*dir); err == nil {
 			*dir = full
 		}
@@ -82,10 +79,10 @@ func absolute(p config.Phone) config.Phone {
 // vendor is GeeLark's client with the credential of the environment.
 func vendor(p config.Phone) (*geelark.Client, error) {
 	cfg := geelark.Config{Base: p.GeeLark, Token: os.Getenv(envToken), AppID: os.Getenv(envAppID), APIKey: os.Getenv(envAPIKey)}
-	if err := os.MkdirAll(p.Started, 0o700); err != nil {
+	if err := os.MkdirAll(p.Locks, 0o700); err != nil {
 		return nil, err
 	}
-	cfg.Limit = geelark.NewFileLimit(p.Started, cfg.Token+cfg.AppID)
+	cfg.Limit = geelark.NewFileLimit(p.Locks, cfg.Token+cfg.AppID)
 	c, err := geelark.New(cfg)
 	if err != nil {
 		return nil, hinted{usageError{err}, fmt.Sprintf("put GeeLark's token into %s, or its app id and API key into %s and %s", envToken, envAppID, envAPIKey)}
@@ -93,20 +90,22 @@ func vendor(p config.Phone) (*geelark.Client, error) {
 	return c, nil
 }
 
-// sweepPhones stops phones that were started by processes of this machine which are dead.
-func (a *app) sweepPhones(ctx context.Context, p config.Phone) error {
+// sweepPhones stops the phones that dead workers left running, of this machine or another, and says which.
+func sweepPhones(ctx context.Context, p config.Phone, store *ledger.Store) (done string, err error) {
 	if p.From != config.FromGeeLark {
-		return nil
+		return "", nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, sweepMost)
+	defer cancel()
 	v, err := vendor(p)
 	if err != nil {
-		return err
+		return "", err
 	}
-	stopped, err := (&phonepost.Book{Dir: p.Started}).Sweep(ctx, v, func(at reel.Process) bool { return worker.Here(at) && worker.Alive(at) })
+	stopped, err := phonepost.Sweep(ctx, store, v)
 	if len(stopped) > 0 {
-		fmt.Fprintf(a.err, "%s stopped that had been left running: %s\n", count(len(stopped), "phone was", "phones were"), strings.Join(stopped, ", "))
+		done = fmt.Sprintf("%s stopped that had been left running: %s", count(len(stopped), "phone was", "phones were"), strings.Join(stopped, ", "))
 	}
-	return err
+	return done, err
 }
 
 // phoneCommand is what a worker process of the phone publisher runs.
@@ -121,9 +120,6 @@ func (a *app) phoneCommand() *cobra.Command {
 		signal.Ignore(os.Interrupt) // the supervisor decides what Ctrl-C means for a job that runs
 		ctx := context.WithoutCancel(c.Context())
 		log := slog.New(slog.NewJSONHandler(a.err, nil))
-		if err := a.sweepPhones(ctx, p); err != nil {
-			log.Error("phones that may still be running", "error", err)
-		}
 		port, err := appium.FreePort()
 		if err != nil {
 			return err
@@ -141,11 +137,11 @@ func (a *app) phoneCommand() *cobra.Command {
 		secrets := secretsOf(os.Environ())
 		pub := phonepost.New(phonepost.Config{
 			Bay: bay, ADB: bridge, Log: log,
-			Appium: appium.Config{Home: p.Appium, Android: p.AndroidHome, Locks: p.Started},
+			Appium: appium.Config{Home: p.Appium, Android: p.AndroidHome, Locks: p.Locks},
 			Keep:   &phonepost.Shelf{Dir: p.Evidence, Most: p.EvidenceKept, Secrets: secrets},
 		})
 		defer func() { err = errors.Join(err, pub.Close()) }()
-		if err := os.MkdirAll(p.Started, 0o700); err != nil {
+		if err := os.MkdirAll(p.Locks, 0o700); err != nil {
 			return err
 		}
 		if err := worker.Serve(ctx, a.in, a.out, pub); !errors.Is(err, context.Canceled) {
@@ -169,12 +165,7 @@ func phoneBay(p config.Phone, bridge *adb.Client) (phonepost.Bay, error) {
 	if err != nil {
 		return nil, err
 	}
-	self, err := worker.Self()
-	if err != nil {
-		return nil, err
-	}
-	book := &phonepost.Book{Dir: p.Started, Self: self}
-	return &phonepost.Cloud{Vendor: v, ADB: bridge, Started: book.Started, Stopped: book.Stopped}, nil
+	return &phonepost.Cloud{Vendor: v, ADB: bridge}, nil
 }
 
 // examinePhone checks what the phone publisher needs on this machine, and GeeLark's credential.

@@ -14,6 +14,7 @@ import (
 
 	"reelpass/internal/command"
 	"reelpass/internal/config"
+	"reelpass/internal/ledger"
 	"reelpass/internal/media"
 	"reelpass/internal/rehearsal"
 	"reelpass/internal/runner"
@@ -34,7 +35,8 @@ type publisher struct {
 	// immediate: executing a job is itself the irreversible step
 	immediate bool
 	media     runner.Media // nil: it has no use for the videos themselves
-	end       func() error // what is to be done when all workers are gone; nil: nothing
+	// tidy puts in order what dead workers left in the outside world, and says what it did; nil: there is nothing
+	tidy func(context.Context, *ledger.Store) (string, error)
 }
 
 // publisher checks the chosen publisher before anything is begun, and says how its workers are made.

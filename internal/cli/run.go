@@ -25,6 +25,7 @@ var (
 	_ runner.Slots  = (*ledger.Store)(nil)
 	_ runner.Leases = (*ledger.Store)(nil)
 	_ runner.Passes = (*ledger.Store)(nil)
+	_ runner.Memory = (*ledger.Store)(nil)
 )
 
 // runFlags are the flags of run, with the defaults that the settings have.
@@ -275,11 +276,7 @@ func (a *app) workshop(s config.Settings) (*workshop, error) {
 
 func (w *workshop) close() error {
 	w.launch.Close()
-	var err error
-	if w.pub.end != nil {
-		err = w.pub.end()
-	}
-	return errors.Join(err, w.logs.close())
+	return w.logs.close()
 }
 
 func (w *workshop) runner(store *ledger.Store, s config.Settings, batch string, see func(reel.Event)) *runner.Runner {
@@ -288,7 +285,7 @@ func (w *workshop) runner(store *ledger.Store, s config.Settings, batch string, 
 			Batch: batch, Supervisor: w.sup, Limits: s.Limits(), Workers: s.Workers, PerWorker: s.Slots, AllowRepost: s.AllowRepost, Look: w.pub.look,
 			Immediate: w.pub.immediate, Shared: ledger.IsServer(s.DB), Listen: store.Listen,
 		},
-		Slots: store, Leases: store, Passes: store, Processes: processes{}, Media: w.pub.media, NewWorker: w.pub.worker, Clock: w.a.now,
+		Slots: store, Leases: store, Passes: store, Memory: store, Tidy: w.tidy(store), Processes: processes{}, Media: w.pub.media, NewWorker: w.pub.worker, Clock: w.a.now,
 		Judge: func(e reel.Evidence) reel.Verdict { return w.rules().Judge(e) },
 		Pause: func(e reel.Evidence, v reel.Verdict, at time.Time) reel.Pause { return w.rules().Pause(e, v, at) },
 		Sign: func(e reel.Evidence, v reel.Verdict, j reel.Job) string {
@@ -296,6 +293,14 @@ func (w *workshop) runner(store *ledger.Store, s config.Settings, batch string, 
 		},
 		Watch: func(e reel.Event) { w.logs.see(e); see(e) },
 	}
+}
+
+// tidy is what the runner calls to put in order what dead workers left outside; nil where the publisher has no such thing.
+func (w *workshop) tidy(store *ledger.Store) func(context.Context) (string, error) {
+	if w.pub.tidy == nil {
+		return nil
+	}
+	return func(ctx context.Context) (string, error) { return w.pub.tidy(ctx, store) }
 }
 
 // shown is a console whose live line is kept moving.

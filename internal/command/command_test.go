@@ -204,14 +204,14 @@ func TestLooks(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := shell(t, "exit 9", func(cfg *command.Config) { cfg.Find = []string{"/bin/sh", "-c", c.script} })
-			look := w.Find(t.Context(), reel.Assignment{JobID: "a"}, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+			look := w.Find(t.Context(), reel.Assignment{JobID: "a"}, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), reel.Desk{})
 			if look.Finding != c.want || !strings.Contains(look.Why, c.why) {
 				t.Errorf("got %+v", look)
 			}
 		})
 	}
 	none := shell(t, "exit 0")
-	if look := none.Find(t.Context(), reel.Assignment{}, time.Now()); look.Why != "no find command is configured" || none.CanFind() {
+	if look := none.Find(t.Context(), reel.Assignment{}, time.Now(), reel.Desk{}); look.Why != "no find command is configured" || none.CanFind() {
 		t.Errorf("got %+v, can find: %t", look, none.CanFind())
 	}
 }

@@ -21,10 +21,10 @@ const crashShown = 8 << 10
 // Find looks whether the assignment's post, made at or after since, is there: it runs the find program, whose exit code 0
 // means found and 1 absent. Everything else means that nobody can tell, and so does a 1 whose stderr shows an interpreter's
 // crash. Without a find program a publisher that speaks the protocol is asked itself.
-func (w *Worker) Find(ctx context.Context, a reel.Assignment, since time.Time) reel.Look {
+func (w *Worker) Find(ctx context.Context, a reel.Assignment, since time.Time, d reel.Desk) reel.Look {
 	switch {
 	case len(w.cfg.Find) == 0 && w.client != nil:
-		return w.client.Find(ctx, a, since)
+		return w.client.Find(ctx, a, since, d)
 	case len(w.cfg.Find) == 0:
 		return unsure("no find command is configured")
 	case ctx.Err() != nil:

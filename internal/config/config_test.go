@@ -75,7 +75,7 @@ phone:
   adb: /opt/adb
   android_home: /opt/sdk
   appium: /opt/appium
-  started: phones
+  locks: phones
   evidence: seen
   evidence_kept: 9
 `
@@ -97,7 +97,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		Phone: config.Phone{
 			From: "devices", GeeLark: "http://127.0.0.1:1", Devices: []string{"mira=emulator-5554", "lina=10.0.0.7:5555"}, ADB: "/opt/adb",
-			AndroidHome: "/opt/sdk", Appium: "/opt/appium", Started: "phones", Evidence: "seen", EvidenceKept: 9,
+			AndroidHome: "/opt/sdk", Appium: "/opt/appium", Locks: "phones", Evidence: "seen", EvidenceKept: 9,
 		},
 	}
 	for name, file := range map[string]string{

@@ -71,7 +71,7 @@ func entries(s *Settings) []entry {
 		{"phone.adb", &s.Phone.ADB, "the program adb"},
 		{"phone.android_home", &s.Phone.AndroidHome, "the folder with platform-tools/adb, which Appium looks for"},
 		{"phone.appium", &s.Phone.Appium, "the folder where npm has installed Appium and its driver"},
-		{"phone.started", &s.Phone.Started, "the folder that remembers started phones, to stop them after a crash"},
+		{"phone.locks", &s.Phone.Locks, "the folder of what the processes of this machine share: GeeLark's limit, the starts of Appium"},
 		{"phone.evidence", &s.Phone.Evidence, "the folder of what was seen in attempts that failed"},
 		{"phone.evidence_kept", &s.Phone.EvidenceKept, "attempts that are kept there; the oldest are removed"},
 	}

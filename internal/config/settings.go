@@ -85,7 +85,7 @@ type Phone struct {
 	ADB          string
 	AndroidHome  string
 	Appium       string
-	Started      string
+	Locks        string
 	Evidence     string
 	EvidenceKept int
 }
@@ -120,7 +120,7 @@ func Default() Settings {
 		MediaCacheSize:    10_000_000_000,
 		Command:           Command{Protocol: ProtocolExit},
 		Phone: Phone{
-			From: FromGeeLark, ADB: "adb", AndroidHome: "/usr/lib/android-sdk", Appium: ".reelpass/appium", Started: ".reelpass/phones",
+			From: FromGeeLark, ADB: "adb", AndroidHome: "/usr/lib/android-sdk", Appium: ".reelpass/appium", Locks: ".reelpass/phones",
 			Evidence: ".reelpass/evidence", EvidenceKept: 200,
 		},
 	}
@@ -227,7 +227,7 @@ func (s Settings) validateSections() error {
 		}
 	}
 	for key, value := range map[string]string{
-		"adb": s.Phone.ADB, "android_home": s.Phone.AndroidHome, "appium": s.Phone.Appium, "started": s.Phone.Started, "evidence": s.Phone.Evidence,
+		"adb": s.Phone.ADB, "android_home": s.Phone.AndroidHome, "appium": s.Phone.Appium, "locks": s.Phone.Locks, "evidence": s.Phone.Evidence,
 	} {
 		if value == "" {
 			return fmt.Errorf("phone.%s must not be empty", key)

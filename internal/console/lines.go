@@ -57,7 +57,7 @@ func (c *Console) text(b *strings.Builder, e reel.Event) {
 	case reel.EventFinished, reel.EventInterrupted:
 		p.final(b, e, c.started, c.passes)
 		return
-	case reel.EventClaimed, reel.EventIntent, reel.EventStep, reel.EventWorkerUp:
+	case reel.EventClaimed, reel.EventKept, reel.EventIntent, reel.EventStep, reel.EventWorkerUp:
 		if !c.o.Verbose {
 			return
 		}
@@ -126,6 +126,8 @@ func (p page) say(e reel.Event) told {
 		return told{mark: "+", head: count(e.Count, "job") + " added" + to(" to batch ", e.Batch), more: some(text)}
 	case reel.EventClaimed:
 		return told{mark: "-", head: "claimed", tail: who(e), more: some(text)}
+	case reel.EventKept:
+		return told{mark: "-", head: "kept " + text, tail: who(e)}
 	case reel.EventIntent:
 		return told{mark: "-", head: "the share may begin now", tail: who(e), more: some(text)}
 	case reel.EventStep:

@@ -97,7 +97,7 @@ func TestSummaryBox(t *testing.T) {
 // No event, whatever is in it, makes a line wider than the terminal or lets a control through.
 func TestAnyEventFits(t *testing.T) {
 	kinds := rapid.SampledFrom([]reel.EventKind{
-		reel.EventImported, reel.EventRunStarted, reel.EventPassOpened, reel.EventClaimed, reel.EventSucceeded, reel.EventFailed,
+		reel.EventImported, reel.EventRunStarted, reel.EventPassOpened, reel.EventClaimed, reel.EventKept, reel.EventSucceeded, reel.EventFailed,
 		reel.EventInDoubt, reel.EventLooked, reel.EventDuplicate, reel.EventHeldBack, reel.EventHold, reel.EventReleased,
 		reel.EventCancelled, reel.EventPassClosed, reel.EventFinished, reel.EventInterrupted, reel.EventNotice, "other", "",
 	})

@@ -3,6 +3,7 @@ package instagram
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"reelpass/internal/phone"
 	"reelpass/internal/reel"
@@ -42,11 +43,14 @@ const (
 	StepConfirm = "confirm"
 )
 
+// KeptPosts is the name under which the number of posts before Share is kept, for a look that comes later.
+const KeptPosts = "posts"
+
 // Post posts what is to be posted, on a phone that has the video in its gallery. Share is touched at most once, after the desk's go.
 // A report that is no post and has ShareBegun is a doubt.
 func (p *Poster) Post(ctx context.Context, ph Phone, post Post, d reel.Desk) (reel.Report, *Memory) {
 	m := NewMemory()
-	step := StepOpen
+	step, counted := StepOpen, -1
 	d.Step(step)
 	failed := func(err error) (reel.Report, *Memory) { return reel.Report{Evidence: evidence(err, step, m.Shared)}, m }
 	if err := ph.Open(ctx, true); err != nil {
@@ -69,6 +73,10 @@ func (p *Poster) Post(ctx context.Context, ph Phone, post Post, d reel.Desk) (re
 			d.Step(step)
 		}
 		move := p.way.Next(s, seen, post, m)
+		if m.Posts != counted && d.Keep != nil { // what is not kept makes a later look less sure, and nothing worse
+			counted = m.Posts
+			d.Keep(ctx, KeptPosts, strconv.Itoa(counted))
+		}
 		switch move.Do {
 		case DoDone:
 			return reel.Report{Posted: true}, m

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -67,6 +68,8 @@ type Memory struct {
 	Stale  bool // a banner of a post was on the screen before Share, or an upload that ran
 	Posts  int  // on the profile before Share; -1 where it was not seen
 
+	looking bool // it is only looked whether a post is there
+	quiet   bool // while looking: the feed was seen, and no upload runs there
 	runs    bool // since Share an upload was seen
 	uploads int  // looks at another post's upload
 	moves   int
@@ -80,13 +83,33 @@ type Memory struct {
 func NewMemory() *Memory { return &Memory{Posts: -1} }
 
 // Way decides what to do on a screen. It looks at no clock and touches no phone. It is safe for use by many at once.
-type Way struct{ moves []moveRule }
+type Way struct {
+	moves []moveRule
+	ages  []ageRule
+}
 
 type moveRule struct {
-	screen, variant string
-	before, after   bool
-	do              Do
-	at              []mark
+	screen, variant     string
+	before, after, look bool
+	do                  Do
+	at                  []mark
+}
+
+// when says whether the move is one for now.
+func (r *moveRule) when(m *Memory) bool {
+	switch {
+	case m.looking:
+		return r.look
+	case m.Shared:
+		return r.after
+	}
+	return r.before
+}
+
+// ageRule is a way to write how old a reel is.
+type ageRule struct {
+	unit time.Duration
+	text *regexp.Regexp
 }
 
 //go:embed way.yaml
@@ -108,6 +131,10 @@ func readWay(text, screens string) (*Way, error) {
 			Do                    Do
 			At                    []string
 		} `yaml:"moves"`
+		Ages []struct {
+			Unit  string
+			Texts []string
+		} `yaml:"ages"`
 	}
 	if err := yaml.UnmarshalWithOptions([]byte(text), &f, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("way: %w", err)
@@ -118,10 +145,20 @@ func readWay(text, screens string) (*Way, error) {
 	}
 	w := &Way{}
 	for i, m := range f.Moves {
-		r := moveRule{screen: m.Screen, variant: m.Variant, before: m.When != "after", after: m.When != "before", do: m.Do}
+		r := moveRule{screen: m.Screen, variant: m.Variant, do: m.Do}
+		words := strings.Fields(m.When)
+		if len(words) == 0 {
+			words = []string{"before", "after", "look"}
+		}
+		for _, word := range words {
+			r.before, r.after, r.look = r.before || word == "before", r.after || word == "after", r.look || word == "look"
+			if word != "before" && word != "after" && word != "look" {
+				return nil, fmt.Errorf("way: move %d: when is before, after or look, not %q", i+1, word)
+			}
+		}
 		switch {
-		case m.Screen == "" || m.When != "" && m.When != "before" && m.When != "after":
-			return nil, fmt.Errorf("way: move %d: it needs a screen, and when is before or after", i+1)
+		case m.Screen == "":
+			return nil, fmt.Errorf("way: move %d: it needs a screen", i+1)
 		case m.Do != DoTap && m.Do != DoBack && m.Do != DoOpen && m.Do != DoWait || (m.Do == DoTap) != (len(m.At) > 0):
 			return nil, fmt.Errorf("way: move %d: %q is no move, or at is missing or too much", i+1, m.Do)
 		}
@@ -133,6 +170,19 @@ func readWay(text, screens string) (*Way, error) {
 			r.at = append(r.at, k)
 		}
 		w.moves = append(w.moves, r)
+	}
+	for _, a := range f.Ages {
+		unit, err := time.ParseDuration(a.Unit)
+		if err != nil {
+			return nil, fmt.Errorf("way: ages: %w", err)
+		}
+		for _, text := range a.Texts {
+			re, err := regexp.Compile(`^(?:` + text + `)$`)
+			if err != nil {
+				return nil, fmt.Errorf("way: ages: %w", err)
+			}
+			w.ages = append(w.ages, ageRule{unit, re})
+		}
 	}
 	return w, nil
 }
@@ -210,7 +260,7 @@ func (w *Way) byData(s phone.Screen, seen Sighting, p Post, m *Memory) (Move, bo
 	v := view(s, Context{Me: p.Me})
 	for i := range w.moves {
 		r := &w.moves[i]
-		if r.screen != seen.Screen || r.variant != "" && r.variant != seen.Variant || m.Shared && !r.after || !m.Shared && !r.before {
+		if r.screen != seen.Screen || r.variant != "" && r.variant != seen.Variant || !r.when(m) {
 			continue
 		}
 		if r.do != DoTap {

@@ -138,7 +138,10 @@ func (t *tx) claimLook(batch, owner int64, c reel.Claimant) (reel.Claim, error) 
 	}
 	claim := r.claim(c, r.pass)
 	claim.Lookup, claim.Attempt = true, r.tally.Attempts
-	claim.Doubt, err = t.attempt(r.key, r.tally.Attempts)
+	if claim.Doubt, err = t.attempt(r.key, r.tally.Attempts); err != nil {
+		return claim, err
+	}
+	claim.Kept, err = t.kept(r.key)
 	return claim, err
 }
 
@@ -278,6 +281,12 @@ func (t *tx) take(r *jobRow, at home, pass int, owner int64, c reel.Claimant) (r
 			}
 		}
 		claim.Intended = known
+	}
+	if claim.Attempt > 1 { // before the first nothing is
+		var err error
+		if claim.Kept, err = t.kept(r.key); err != nil {
+			return reel.Claim{}, nil, err
+		}
 	}
 	to := reel.Running
 	if claim.Intended {

@@ -192,7 +192,7 @@ func (v *verifier) fence(j *jobFacts, l *life, e eventFacts) {
 		if e.Fence != l.fence {
 			v.tell(checkFences, j, "event %d (%s) was written under fence %d, when %d had the job", e.seq, e.Kind, e.Fence, l.fence)
 		}
-	case reel.EventLooked, reel.EventDoubted:
+	case reel.EventLooked, reel.EventDoubted, reel.EventKept: // a look is not told before its end
 		if e.Fence < l.fence {
 			v.tell(checkFences, j, "event %d (%s) was written under fence %d, after fence %d", e.seq, e.Kind, e.Fence, l.fence)
 		}

@@ -25,6 +25,7 @@ func references() []reference {
 		{"total", "batch_id", "batch"},
 		{"hold", "account_id", "account"},
 		{"hold", "job", "job"},
+		{"kept", "job", "job"},
 		{"event", "batch_id", "batch"},
 		{"event", "job", "job"},
 	}

@@ -15,8 +15,8 @@ import (
 
 // Bay is where phones stand.
 type Bay interface {
-	// Take makes the phone of an account ready. Where it fails nothing is left running.
-	Take(ctx context.Context, account string, step func(string)) (Held, error)
+	// Take makes the phone of an assignment's account ready. Where it fails nothing is left running.
+	Take(ctx context.Context, a reel.Assignment, d reel.Desk) (Held, error)
 }
 
 // Held is a phone that is ready.
@@ -35,6 +35,7 @@ const (
 	StepConnect = "connect"
 	StepUpload  = "upload"
 	StepSession = "session"
+	StepLook    = "look at profile"
 )
 
 // Vendor rents cloud phones out. *geelark.Client is one.
@@ -50,35 +51,34 @@ type Vendor interface {
 type Cloud struct {
 	Vendor Vendor
 	ADB    *adb.Client
-	// Started and Stopped are told of each phone before it is started and after it was stopped, so that somebody remembers it should
-	// this process die. Started may refuse.
-	Started func(ctx context.Context, p geelark.Phone) error
-	Stopped func(p geelark.Phone)
 }
 
-// Take finds, starts and connects the phone of an account.
-func (c *Cloud) Take(ctx context.Context, account string, step func(string)) (Held, error) {
-	step(StepFind)
-	p, err := c.Vendor.Find(ctx, account)
+// Take finds, starts and connects the phone of an assignment's account. One that runs already is taken only where an earlier attempt of
+// the job had started it, and as it is: an upload may go on there.
+func (c *Cloud) Take(ctx context.Context, a reel.Assignment, d reel.Desk) (Held, error) {
+	d.Step(StepFind)
+	p, err := c.Vendor.Find(ctx, a.Account)
 	if err != nil {
 		return nil, err
 	}
-	step(StepStart)
-	if c.Started != nil {
-		if err := c.Started(ctx, p); err != nil {
-			return nil, err
-		}
+	d.Step(StepStart)
+	if err := keeps(ctx, d, p); err != nil {
+		return nil, err
 	}
-	h := &cloudPhone{cloud: c, phone: p}
+	h := &cloudPhone{cloud: c, phone: p, desk: d}
 	if err := c.Vendor.Start(ctx, p.ID); err != nil {
 		var f *geelark.Finding
-		if errors.As(err, &f) && (f.Code == geelark.CodeInUse || f.Code == geelark.CodeExpired) {
-			c.told(p) // it was not started by us, and is left alone
+		errors.As(err, &f)
+		switch {
+		case f != nil && f.Code == geelark.CodeInUse && left(a).ID == p.ID:
+		case f != nil && (f.Code == geelark.CodeInUse || f.Code == geelark.CodeExpired):
+			stopped(ctx, d) // it was not started by us, and is left alone
 			return nil, err
+		default:
+			return nil, errors.Join(err, h.away(ctx)) // it may come up yet
 		}
-		return nil, errors.Join(err, h.away(ctx)) // it may come up yet
 	}
-	step(StepConnect)
+	d.Step(StepConnect)
 	access, err := c.Vendor.OpenADB(ctx, p.ID)
 	if err == nil {
 		h.device = c.ADB.Device(access.Address, access.Password)
@@ -90,15 +90,10 @@ func (c *Cloud) Take(ctx context.Context, account string, step func(string)) (He
 	return h, nil
 }
 
-func (c *Cloud) told(p geelark.Phone) {
-	if c.Stopped != nil {
-		c.Stopped(p)
-	}
-}
-
 type cloudPhone struct {
 	cloud  *Cloud
 	phone  geelark.Phone
+	desk   reel.Desk
 	device *adb.Device
 }
 
@@ -123,7 +118,7 @@ func (h *cloudPhone) Release(ctx context.Context) error {
 	if err := h.cloud.Vendor.Stop(ctx, h.phone.ID); err != nil {
 		return &RunningError{Phone: h.phone.Name, Err: err}
 	}
-	h.cloud.told(h.phone)
+	stopped(ctx, h.desk)
 	return nil
 }
 
@@ -160,17 +155,17 @@ func (e *NoDeviceError) Evidence(step string) reel.Evidence {
 }
 
 // Take connects to the device of an account.
-func (b *Devices) Take(ctx context.Context, account string, step func(string)) (Held, error) {
-	step(StepConnect)
-	serial, ok := b.Serials[account]
+func (b *Devices) Take(ctx context.Context, a reel.Assignment, d reel.Desk) (Held, error) {
+	d.Step(StepConnect)
+	serial, ok := b.Serials[a.Account]
 	if !ok {
-		return nil, &NoDeviceError{account}
+		return nil, &NoDeviceError{a.Account}
 	}
-	d := b.ADB.Device(serial, "")
-	if err := d.Ready(ctx); err != nil {
+	device := b.ADB.Device(serial, "")
+	if err := device.Ready(ctx); err != nil {
 		return nil, err
 	}
-	return heldDevice{d}, nil
+	return heldDevice{device}, nil
 }
 
 type heldDevice struct{ device *adb.Device }

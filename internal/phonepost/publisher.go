@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"reelpass/internal/adb"
@@ -31,8 +32,14 @@ type Config struct {
 	Prepared bool
 	// Length says how the gallery labels a video, m:ss; empty where it cannot tell.
 	Length func(video string) string
-	Log    *slog.Logger
+	// Grace is how long a look waits for a post that may still come before it calls it absent: an app goes on with an upload after it
+	// was begun anew, and a profile may be late. DefaultGrace where zero.
+	Grace time.Duration
+	Log   *slog.Logger
 }
+
+// DefaultGrace is minutes, since nobody says how long a profile may lag behind.
+const DefaultGrace = 4 * time.Minute
 
 // Publisher posts with phones, one after another.
 type Publisher struct {
@@ -44,6 +51,9 @@ type Publisher struct {
 func New(cfg Config) *Publisher {
 	if cfg.Pause == 0 {
 		cfg.Pause = drawn
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = DefaultGrace
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -77,18 +87,13 @@ func (p *Publisher) Publish(ctx context.Context, a reel.Assignment, d reel.Desk)
 }
 
 func (p *Publisher) publish(ctx context.Context, a reel.Assignment, t *timed) (r reel.Report) {
-	held, err := p.cfg.Bay.Take(ctx, a.Account, t.step)
+	held, err := p.cfg.Bay.Take(ctx, a, t.through())
 	if err != nil {
 		return p.failed(err, t.last)
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseMost)
-		defer cancel()
-		if err := held.Release(ctx); err != nil {
-			p.cfg.Log.Error("a phone could not be given back", "account", a.Account, "error", err)
-			if !r.Posted {
-				r.Evidence.Note = addNote(r.Evidence.Note, err.Error())
-			}
+		if err := p.release(ctx, a, held); err != nil && !r.Posted {
+			r.Evidence.Note = addNote(r.Evidence.Note, err.Error())
 		}
 	}()
 	dev := held.Device()
@@ -109,6 +114,17 @@ func (p *Publisher) publish(ctx context.Context, a reel.Assignment, t *timed) (r
 	return p.drive(ctx, a, dev, t)
 }
 
+// release gives a phone back, also when the job's time is over.
+func (p *Publisher) release(ctx context.Context, a reel.Assignment, held Held) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseMost)
+	defer cancel()
+	err := held.Release(ctx)
+	if err != nil {
+		p.cfg.Log.Error("a phone could not be given back", "account", a.Account, "error", err)
+	}
+	return err
+}
+
 // keepLogin renews the device's login until it is told to end, and waits for its end.
 func (p *Publisher) keepLogin(ctx context.Context, dev *adb.Device) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -119,40 +135,53 @@ func (p *Publisher) keepLogin(ctx context.Context, dev *adb.Device) (end func())
 }
 
 // drive goes the way through the app in a session of its own.
-func (p *Publisher) drive(ctx context.Context, a reel.Assignment, dev *adb.Device, t *timed) reel.Report {
-	t.step(StepSession)
-	if err := p.serve(ctx); err != nil {
-		return p.failed(err, t.last)
-	}
-	port, err := appium.FreePort()
-	if err != nil {
-		return p.failed(err, t.last)
-	}
-	session, err := p.server.Begin(ctx, appium.Target{Serial: dev.Serial(), ADBPort: p.cfg.ADB.Port(), SystemPort: port, Prepared: p.cfg.Prepared})
-	if err != nil {
-		return p.failed(err, t.last)
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseMost)
-		defer cancel()
-		session.End(ctx)
-		_ = dev.Unforward(ctx, port) // a session that ended took it along
-	}()
+func (p *Publisher) drive(ctx context.Context, a reel.Assignment, dev *adb.Device, t *timed) (r reel.Report) {
 	var unknown []phone.Screen
-	poster := instagram.NewPoster(p.pause, func(s phone.Screen) { unknown = append(unknown, s) })
-	post := instagram.Post{Me: a.Account, Caption: a.Caption}
-	if p.cfg.Length != nil {
-		post.Length = p.cfg.Length(a.VideoPath)
-	}
-	r, _ := poster.Post(ctx, driven{session}, post, reel.Desk{Share: t.desk.Share, Step: t.step, Started: t.desk.Started})
-	if !r.Posted && p.cfg.Keep != nil {
-		p.look(ctx, a, session, unknown)
+	err := p.session(ctx, dev, t, func(s *appium.Session) {
+		poster := instagram.NewPoster(p.pause, func(s phone.Screen) { unknown = append(unknown, s) })
+		post := instagram.Post{Me: a.Account, Caption: a.Caption}
+		if p.cfg.Length != nil {
+			post.Length = p.cfg.Length(a.VideoPath)
+		}
+		if r, _ = poster.Post(ctx, driven{s}, post, t.through()); !r.Posted {
+			p.look(ctx, a, s, unknown)
+		}
+	})
+	if err != nil {
+		return p.failed(err, t.last)
 	}
 	return r
 }
 
+// session begins a session on a device, has it used, and ends it.
+func (p *Publisher) session(ctx context.Context, dev *adb.Device, t *timed, use func(*appium.Session)) error {
+	t.step(StepSession)
+	if err := p.serve(ctx); err != nil {
+		return err
+	}
+	port, err := appium.FreePort()
+	if err != nil {
+		return err
+	}
+	s, err := p.server.Begin(ctx, appium.Target{Serial: dev.Serial(), ADBPort: p.cfg.ADB.Port(), SystemPort: port, Prepared: p.cfg.Prepared})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseMost)
+		defer cancel()
+		s.End(ctx)
+		_ = dev.Unforward(ctx, port) // a session that ended took it along
+	}()
+	use(s)
+	return nil
+}
+
 // look keeps what the phone shows after a failure.
 func (p *Publisher) look(ctx context.Context, a reel.Assignment, s *appium.Session, unknown []phone.Screen) {
+	if p.cfg.Keep == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	picture, errPicture := s.Picture(ctx)
@@ -187,9 +216,40 @@ func (p *Publisher) serve(ctx context.Context) error {
 	return err
 }
 
-// Find cannot tell yet: only the profile could, and nobody has looked at it.
-func (p *Publisher) Find(context.Context, reel.Assignment, time.Time) reel.Look {
-	return reel.Look{Finding: reel.Unsure, Why: "whether the post is there can only be seen on the account's profile: a person must look"}
+// Find looks on the account's profile whether the post is there.
+func (p *Publisher) Find(ctx context.Context, a reel.Assignment, since time.Time, d reel.Desk) (look reel.Look) {
+	t := &timed{desk: d, now: time.Now}
+	cannot := func(err error) reel.Look {
+		return reel.Look{Finding: reel.Unsure, Why: "nobody could look on the profile: " + p.failed(err, t.last).Evidence.Text}
+	}
+	held, err := p.cfg.Bay.Take(ctx, a, t.through())
+	if err != nil {
+		return cannot(err)
+	}
+	defer func() { _ = p.release(ctx, a, held) }() // it is in the log
+	dev := held.Device()
+	defer p.keepLogin(ctx, dev)()
+	doubt := instagram.Doubt{Me: a.Account, Caption: a.Caption, Before: -1, Since: since, Until: time.Now().Add(p.cfg.Grace)}
+	if n, err := strconv.Atoi(a.Kept[instagram.KeptPosts]); err == nil {
+		doubt.Before = n
+	}
+	err = p.session(ctx, dev, t, func(s *appium.Session) {
+		t.step(StepLook)
+		var unknown []phone.Screen
+		pause := func(ctx context.Context) error { t.alive(); return p.pause(ctx) }
+		poster := instagram.NewPoster(pause, func(s phone.Screen) { unknown = append(unknown, s) })
+		l, err := poster.Look(ctx, driven{s}, doubt, time.Now)
+		if err != nil {
+			l = cannot(err)
+		}
+		if look = l; look.Finding == reel.Unsure {
+			p.look(ctx, a, s, unknown)
+		}
+	})
+	if err != nil {
+		return cannot(err)
+	}
+	return look
 }
 
 // failed tells an error of a part as that part's evidence.
@@ -237,10 +297,24 @@ type timed struct {
 	list  []string
 }
 
+// through is the desk behind it.
+func (t *timed) through() reel.Desk {
+	d := t.desk
+	d.Step = t.step
+	return d
+}
+
 func (t *timed) step(name string) {
 	t.end()
 	t.last, t.since = name, t.now()
 	t.desk.Step(name)
+}
+
+// alive tells the desk that the step goes on, every now and then.
+func (t *timed) alive() {
+	if t.now().Sub(t.since) > 30*time.Second {
+		t.step(t.last)
+	}
 }
 
 func (t *timed) end() {

@@ -156,12 +156,8 @@ func stack(t *testing.T) phonepost.Config {
 func TestPostsOnRentedPhones(t *testing.T) {
 	cfg := stack(t)
 	v := newVendor(t)
-	var book []string // what was told of started phones
-	cfg.Bay = &phonepost.Cloud{
-		Vendor: v, ADB: cfg.ADB,
-		Started: func(_ context.Context, p geelark.Phone) error { book = append(book, "+"+p.Name); return nil },
-		Stopped: func(p geelark.Phone) { book = append(book, "-"+p.Name) },
-	}
+	var book string // what is kept of a started phone
+	cfg.Bay = &phonepost.Cloud{Vendor: v, ADB: cfg.ADB}
 	shelf := t.TempDir()
 	cfg.Keep = &phonepost.Shelf{Dir: shelf, Most: 3, Secrets: []string{password}}
 	video := filepath.Join(t.TempDir(), "clip.mp4")
@@ -205,7 +201,7 @@ func TestPostsOnRentedPhones(t *testing.T) {
 				account = fmt.Sprintf("acc-%d", i)
 				v.config[account] = simgram.Config{Scenario: c.scenario}
 			}
-			v.fails, v.posts, book = c.fails, nil, nil
+			v.fails, v.posts, book = c.fails, nil, ""
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var steps []string
@@ -217,6 +213,12 @@ func TestPostsOnRentedPhones(t *testing.T) {
 					}
 				},
 				Share: func(context.Context) bool { return true }, Started: func(reel.Process) {},
+				Keep: func(_ context.Context, name, value string) bool {
+					if name == "phone" {
+						book = value
+					}
+					return true
+				},
 			})
 			verdict := ""
 			if !r.Posted {
@@ -235,9 +237,8 @@ func TestPostsOnRentedPhones(t *testing.T) {
 			if (left > 0) != c.running {
 				t.Errorf("%d phones run", left)
 			}
-			open := len(book) > 0 && strings.HasPrefix(book[len(book)-1], "+") // every phone that was told of is given back
-			if open != c.running {
-				t.Errorf("what was told of phones: %v", book)
+			if (book != "") != c.running {
+				t.Errorf("what is kept of phones: %s", book)
 			}
 			if !r.Posted && !strings.Contains(r.Evidence.Note, "kept in "+shelf) {
 				t.Errorf("note %q", r.Evidence.Note)
@@ -275,13 +276,23 @@ func TestPostsOnADevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Bay = &phonepost.Devices{ADB: cfg.ADB, Serials: map[string]string{"mira": p.Address()}}
+	cfg.Grace = time.Millisecond
 	pub := phonepost.New(cfg)
 	defer pub.Close()
+	began := time.Now()
 	video := filepath.Join(t.TempDir(), "clip.mp4")
 	if err := os.WriteFile(video, make([]byte, 100_000), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	desk := reel.Desk{Step: func(string) {}, Share: func(context.Context) bool { return true }, Started: func(reel.Process) {}}
+	desk := reel.Desk{
+		Step: func(string) {}, Share: func(context.Context) bool { return true }, Started: func(reel.Process) {},
+		Keep: func(_ context.Context, name, value string) bool {
+			if name != "posts" || value != "0" {
+				t.Errorf("kept %s %s", name, value)
+			}
+			return true
+		},
+	}
 	r := pub.Publish(t.Context(), reel.Assignment{JobID: "j", Account: "mira", VideoPath: video, Caption: "one"}, desk)
 	if !r.Posted || !slices.Equal(v.posts, []string{"mira|one"}) {
 		t.Errorf("%+v, %q", r, v.posts)
@@ -299,7 +310,13 @@ func TestPostsOnADevice(t *testing.T) {
 	if r.Posted {
 		t.Errorf("a video that is not there: %+v", r)
 	}
-	if look := pub.Find(t.Context(), reel.Assignment{}, time.Time{}); look.Finding != reel.Unsure {
-		t.Error(look)
+	for caption, want := range map[string]reel.Finding{"one": reel.Found, "another": reel.Absent} {
+		a := reel.Assignment{JobID: "j", Account: "mira", Caption: caption, Kept: map[string]string{"posts": map[string]string{"one": "0", "another": "1"}[caption]}}
+		if look := pub.Find(t.Context(), a, began, desk); look.Finding != want {
+			t.Errorf("%s: %+v", caption, look)
+		}
+	}
+	if look := pub.Find(t.Context(), reel.Assignment{Account: "nobody"}, began, desk); look.Finding != reel.Unsure || !strings.Contains(look.Why, "no device is named") {
+		t.Errorf("%+v", look)
 	}
 }

@@ -11,6 +11,7 @@ const (
 	EventRunStarted  EventKind = "run_started"   // a leader took the batch; Limits, Workers, Totals
 	EventPassOpened  EventKind = "pass_opened"   // Pass of MaxPass, Count jobs due
 	EventClaimed     EventKind = "claimed"       // a worker took the job
+	EventKept        EventKind = "kept"          // a worker had something remembered; Text is its name and value
 	EventIntent      EventKind = "intent"        // the irreversible step may begin
 	EventSucceeded   EventKind = "succeeded"     // the attempt posted; Receipt
 	EventFailed      EventKind = "failed"        // the attempt failed; Evidence, Verdict, Decision

@@ -107,7 +107,8 @@ type Claim struct {
 	Intended bool   // the intent is recorded with the claim
 	Tally    Tally  // what counts against the limits so far, forgiven parts taken off
 	Worker   int
-	Canary   bool // the one job that probes whether an outage is over
+	Canary   bool              // the one job that probes whether an outage is over
+	Kept     map[string]string // of earlier attempts, by name
 	// Lookup says that the job is in doubt and must be looked up, not executed. Doubt is the attempt in question.
 	Lookup bool
 	Doubt  Attempt

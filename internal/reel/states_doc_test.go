@@ -56,7 +56,7 @@ func TestStatesPageIsTheTable(t *testing.T) {
 
 func journalEvents() []reel.EventKind {
 	return []reel.EventKind{
-		reel.EventClaimed, reel.EventIntent, reel.EventSucceeded, reel.EventFailed, reel.EventInDoubt, reel.EventLooked,
+		reel.EventClaimed, reel.EventKept, reel.EventIntent, reel.EventSucceeded, reel.EventFailed, reel.EventInDoubt, reel.EventLooked,
 		reel.EventDuplicate, reel.EventHeldBack, reel.EventRetried, reel.EventCancelled, reel.EventOutOfPasses,
 		reel.EventRunStarted, reel.EventDoubted,
 	}

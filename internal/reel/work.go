@@ -1,6 +1,9 @@
 package reel
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // Assignment is a job as a worker process is told of it.
 type Assignment struct {
@@ -11,6 +14,8 @@ type Assignment struct {
 	Attempt   int    `json:"attempt"`
 	Pass      int    `json:"pass"`
 	WorkerID  int    `json:"worker_id"`
+	// Kept is what earlier attempts had remembered of the job (Desk.Keep), by name; nil where there is nothing.
+	Kept map[string]string `json:"kept,omitempty"`
 }
 
 // Report is what a worker process made of an assignment: a post with its receipt, or evidence of why there is none.
@@ -21,14 +26,36 @@ type Report struct {
 	Evidence Evidence // zero when posted
 }
 
-// Desk is whom a worker turns to while it executes one assignment. All three are called from one goroutine at a time.
+// Desk is whom a worker turns to while it executes one assignment, or looks one up. All are called from one goroutine at a time.
 type Desk struct {
-	// Share asks for the go before the irreversible step. false means: the job is lost, do not share.
+	// Share asks for the go before the irreversible step. false means: the job is lost, do not share. A look has none.
 	Share func(context.Context) bool
+	// Keep has a value remembered of the job, durably before it returns, so that whoever comes after this process can go on from it:
+	// later attempts and looks find it in Assignment.Kept. An empty value is forgotten. false means: it is not remembered.
+	// Names and values are bounded by KeptName and KeptMost.
+	Keep func(ctx context.Context, name, value string) bool
 	// Step tells of progress; it also proves that the worker lives.
 	Step func(name string)
 	// Started tells which process executes the assignment, unless it ends within a moment.
 	Started func(Process)
+}
+
+// KeptMost is how long a kept value may be, in bytes: an identifier and a state, no content.
+const KeptMost = 4 << 10
+
+// KeptName says whether a name can be kept: 1 to 40 of a-z, 0-9, '_' and '-'.
+func KeptName(name string) bool {
+	return name != "" && len(name) <= 40 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == ""
+}
+
+// Leftover is something that a worker kept of a job which nobody executes any more, nor any other job of its account.
+type Leftover struct {
+	Key     int64 // the ledger's own number of the job
+	Batch   string
+	Job     JobID
+	Account string
+	Name    string
+	Value   string
 }
 
 // Copy is a video that was fetched from an address: a file of this machine that stays as it is until it is released.

@@ -113,7 +113,7 @@ func (p *Publisher) share(a reel.Assignment, outcome string) reel.Report {
 }
 
 // Find looks into the world for the assignment's post.
-func (p *Publisher) Find(_ context.Context, a reel.Assignment, _ time.Time) reel.Look {
+func (p *Publisher) Find(_ context.Context, a reel.Assignment, _ time.Time, _ reel.Desk) reel.Look {
 	if p.cfg.World == "" {
 		return reel.Look{Finding: reel.Unsure, Why: "a rehearsal without a world cannot be looked up"}
 	}

@@ -110,7 +110,7 @@ func TestScriptIsFollowed(t *testing.T) {
 			t.Errorf("%s, attempt %d: got %+v (shared %t)\nwant %+v", c.job, c.attempt, got, shared, c.want)
 		}
 	}
-	if look := p.Find(t.Context(), reel.Assignment{JobID: "a"}, time.Now()); look.Finding != reel.Unsure ||
+	if look := p.Find(t.Context(), reel.Assignment{JobID: "a"}, time.Now(), reel.Desk{}); look.Finding != reel.Unsure ||
 		look.Why != "a rehearsal without a world cannot be looked up" {
 		t.Errorf("got %+v", look)
 	}
@@ -168,7 +168,7 @@ func TestTheWorldKeepsWhatHappened(t *testing.T) {
 		t.Errorf("world holds %q (%v)", raw, err)
 	}
 	find := func(job reel.JobID) reel.Look {
-		return p.Find(t.Context(), reel.Assignment{JobID: job, Account: "acc"}, time.Now())
+		return p.Find(t.Context(), reel.Assignment{JobID: job, Account: "acc"}, time.Now(), reel.Desk{})
 	}
 	if look := find("good"); look.Finding != reel.Found || look.Receipt.ID != "rehearsal-good-1" {
 		t.Errorf("got %+v", look)

@@ -70,7 +70,7 @@ func (w scripted) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) r
 	}
 }
 
-func (w scripted) Find(_ context.Context, a reel.Assignment, _ time.Time) reel.Look {
+func (w scripted) Find(_ context.Context, a reel.Assignment, _ time.Time, _ reel.Desk) reel.Look {
 	w.posts.mu.Lock()
 	defer w.posts.mu.Unlock()
 	if w.posts.n[a.JobID] > 0 {

@@ -124,7 +124,7 @@ func (w telling) Publish(ctx context.Context, _ reel.Assignment, d reel.Desk) re
 	return reel.Report{Posted: d.Share(ctx)}
 }
 
-func (telling) Find(context.Context, reel.Assignment, time.Time) reel.Look {
+func (telling) Find(context.Context, reel.Assignment, time.Time, reel.Desk) reel.Look {
 	return reel.Look{Finding: reel.Unsure}
 }
 func (telling) Process() reel.Process { return reel.Process{} }

@@ -133,7 +133,7 @@ func (w stuck) Publish(ctx context.Context, _ reel.Assignment, d reel.Desk) reel
 	return reel.Report{Evidence: reel.Evidence{Source: reel.SourceWorker, Code: reel.CodeInterrupted, ShareBegun: begun}}
 }
 
-func (stuck) Find(context.Context, reel.Assignment, time.Time) reel.Look {
+func (stuck) Find(context.Context, reel.Assignment, time.Time, reel.Desk) reel.Look {
 	return reel.Look{Finding: reel.Unsure}
 }
 func (stuck) Process() reel.Process { return reel.Process{} }

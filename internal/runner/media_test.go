@@ -185,6 +185,8 @@ func (w teller) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) ree
 	return reel.Report{Posted: d.Share(ctx)}
 }
 
-func (teller) Find(context.Context, reel.Assignment, time.Time) reel.Look { return reel.Look{} }
-func (teller) Process() reel.Process                                      { return reel.Process{} }
-func (teller) Close() error                                               { return nil }
+func (teller) Find(context.Context, reel.Assignment, time.Time, reel.Desk) reel.Look {
+	return reel.Look{}
+}
+func (teller) Process() reel.Process { return reel.Process{} }
+func (teller) Close() error          { return nil }

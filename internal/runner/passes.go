@@ -84,8 +84,27 @@ func (r *Runner) leads(ctx context.Context, term int64) (reel.Result, error) {
 	sweeping, stop := context.WithCancel(ctx)
 	var g errgroup.Group
 	g.Go(func() error { keeper.loop(sweeping); return nil })
+	if r.Tidy != nil {
+		g.Go(func() error { r.tidy(sweeping); every(sweeping, tidyEvery, func() { r.tidy(sweeping) }); return nil })
+	}
 	defer func() { stop(); _ = g.Wait() }()
 	return r.passes(ctx, term)
+}
+
+// tidyEvery is how often whoever leads puts in order what dead workers left outside: phones cost money by the minute.
+const tidyEvery = 15 * time.Second
+
+func (r *Runner) tidy(ctx context.Context) {
+	if r.Tidy == nil {
+		return
+	}
+	done, err := r.Tidy(ctx)
+	if done != "" {
+		r.notice("%s", done)
+	}
+	if err != nil && ctx.Err() == nil {
+		r.notice("what dead workers left could not be put in order: %v", err)
+	}
 }
 
 // led says that somebody leads who is not certainly gone.

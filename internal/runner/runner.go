@@ -41,6 +41,12 @@ type Leases interface {
 	Bury(context.Context, reel.Claim) error
 }
 
+// Memory is what remembering for workers needs of the ledger.
+type Memory interface {
+	// Keep answers reel.ErrLost when the lease is over.
+	Keep(ctx context.Context, c reel.Claim, name, value string) ([]reel.Event, error)
+}
+
 // Passes is what leading a batch needs of the ledger. Every call under a term answers reel.ErrLost when it no longer leads.
 type Passes interface {
 	Leader(ctx context.Context, batch string) (reel.Leadership, error)
@@ -57,7 +63,7 @@ type Worker interface {
 	// Publish never fails: whatever happens is evidence. When ctx is cancelled the process is dead before it returns.
 	Publish(context.Context, reel.Assignment, reel.Desk) reel.Report
 	// Find looks whether an assignment is already posted.
-	Find(ctx context.Context, a reel.Assignment, since time.Time) reel.Look
+	Find(ctx context.Context, a reel.Assignment, since time.Time, d reel.Desk) reel.Look
 	// Process is the worker's process; zero while none runs.
 	Process() reel.Process
 	Close() error
@@ -109,6 +115,7 @@ type Runner struct {
 	Slots     Slots
 	Leases    Leases
 	Passes    Passes
+	Memory    Memory // nil: nothing is kept
 	Processes Processes
 	Media     Media // nil: the publisher is handed addresses as they are shown
 	NewWorker func(id int) Worker
@@ -117,6 +124,9 @@ type Runner struct {
 	// Where they are nil, nothing asks, and no failure is like another.
 	Pause func(reel.Evidence, reel.Verdict, time.Time) reel.Pause
 	Sign  func(reel.Evidence, reel.Verdict, reel.Job) string
+	// Tidy puts in order what workers that died left in the outside world, where no job of the account is in flight, and says what it
+	// did. It is called by whoever leads, again and again, and at the end of every run; nil: there is no such thing.
+	Tidy  func(context.Context) (done string, err error)
 	Watch func(reel.Event) // told of everything; called from many goroutines
 	Clock func() time.Time
 
@@ -343,6 +353,7 @@ func (r *Runner) serve(ctx context.Context, body func(context.Context) error) er
 	_ = slots.Wait() // they return nil: what goes wrong in a slot is told through fail
 	stopKeeping()    // leases are kept until the last slot has recorded
 	_ = keepers.Wait()
+	r.tidy(context.WithoutCancel(ctx))
 	r.state.mu.Lock()
 	defer r.state.mu.Unlock()
 	return errors.Join(err, r.state.failure)

@@ -180,7 +180,21 @@ func (r *Runner) execute(hard context.Context, w Worker, c reel.Claim, asked mom
 func assignment(c reel.Claim) reel.Assignment {
 	return reel.Assignment{
 		JobID: c.Job.ID, Account: c.Job.Account, VideoPath: reel.ShownVideo(c.Job.VideoPath), Caption: c.Job.Caption,
-		Attempt: c.Attempt, Pass: c.Pass, WorkerID: c.Worker,
+		Attempt: c.Attempt, Pass: c.Pass, WorkerID: c.Worker, Kept: c.Kept,
+	}
+}
+
+// keep has the ledger remember something of a claimed job.
+func (r *Runner) keep(c reel.Claim) func(ctx context.Context, name, value string) bool {
+	return func(ctx context.Context, name, value string) bool {
+		if r.Memory == nil {
+			return false
+		}
+		err := r.jobChange(func() ([]reel.Event, error) { return r.Memory.Keep(ctx, c, name, value) })
+		if err != nil {
+			r.notice("job %s: %s is not kept: %v", c.Job.ID, name, err)
+		}
+		return err == nil
 	}
 }
 
@@ -199,6 +213,7 @@ func (r *Runner) publish(ctx context.Context, w Worker, c reel.Claim, asked mome
 			}
 			return err == nil
 		},
+		Keep:    r.keep(c),
 		Step:    func(name string) { r.step(c, name) },
 		Started: func(p reel.Process) { r.Slots.Started(c.Lease, p) },
 	}
@@ -316,7 +331,7 @@ func (r *Runner) insist(ctx context.Context, c reel.Claim, write func() ([]reel.
 
 // look asks the worker whether an in-doubt job is posted, and settles it if that is certain.
 func (r *Runner) look(ctx context.Context, w Worker, c reel.Claim) {
-	look := w.Find(ctx, assignment(c), c.Doubt.StartedAt)
+	look := w.Find(ctx, assignment(c), c.Doubt.StartedAt, reel.Desk{Keep: r.keep(c), Step: func(name string) { r.step(c, name) }})
 	if ctx.Err() != nil {
 		r.insist(ctx, c, func() ([]reel.Event, error) { return nil, r.Leases.Release(context.WithoutCancel(ctx), c) })
 		return

@@ -20,7 +20,7 @@ type World interface {
 type Config struct {
 	Account  string
 	Language string // of Languages; English where empty
-	Posts    int    // on the profile at the beginning
+	Posts    int    // on the profile at the beginning; the newest is of an hour before
 	Upload   time.Duration
 	World    World
 	Clock    func() time.Time
@@ -39,6 +39,7 @@ type Scenario struct {
 	Fails      bool     // the upload fails: nothing is posted
 	Silent     bool     // it is posted, and no banner ever tells
 	Crash      bool     // the app is gone after Share; the post is made
+	Hidden     bool     // reels do not say when they were posted
 }
 
 // Trouble is a trouble with the account, by the name that it has for whoever looks at screens.
@@ -72,11 +73,20 @@ type App struct {
 	popups   []string
 	trouble  Trouble
 	posts    int
+	reels    []posted // the newest last; older ones are not kept
+	opened   int      // the reel that is shown, counted from the newest
+	unfolded bool     // its caption
 	story    bool
 	asked    bool // Share was asked for once more
 
 	uploading time.Time // when the upload began; zero when none runs
 	result    string    // posted or failed, until the app is begun anew
+}
+
+// posted is a reel on the profile.
+type posted struct {
+	caption string
+	at      time.Time
 }
 
 // New is an app that was not begun yet: the phone shows its home.
@@ -87,7 +97,12 @@ func New(cfg Config) *App {
 	if cfg.Language == "" {
 		cfg.Language = "en"
 	}
-	return &App{cfg: cfg, at: home, popups: cfg.Scenario.Popups, trouble: cfg.Scenario.Trouble, posts: cfg.Posts, story: cfg.Scenario.Story}
+	a := &App{cfg: cfg, at: home, popups: cfg.Scenario.Popups, trouble: cfg.Scenario.Trouble, posts: cfg.Posts, story: cfg.Scenario.Story}
+	now := cfg.Clock()
+	for i := min(cfg.Posts, gridMost); i > 0; i-- {
+		a.reels = append(a.reels, posted{fmt.Sprintf("An earlier reel, and the one before it had the number %d", cfg.Posts-i), now.Add(-time.Duration(i) * time.Hour)})
+	}
+	return a
 }
 
 // The pages.
@@ -101,6 +116,7 @@ const (
 	draft   = "draft"
 	sharing = "sharing" // the page where it is shared
 	long    = "long"
+	reel    = "reel" // one's own, opened on the profile
 )
 
 // Event is what happens beside the screen.
@@ -147,6 +163,7 @@ func (a *App) tick() {
 		return
 	}
 	a.posts++
+	a.reels = append(a.reels, posted{a.caption, a.cfg.Clock()})
 	if a.cfg.World != nil {
 		a.cfg.World.Posted(a.cfg.Account, a.caption, a.chosen)
 	}
@@ -195,7 +212,7 @@ func (a *App) Press(k phone.Key) {
 		a.keyboard = false
 	default:
 		a.at = map[string]string{
-			feed: home, profile: feed, create: profile, gallery: feed, editor: draft, draft: editor, sharing: editor, long: sharing,
+			feed: home, profile: feed, create: profile, gallery: feed, editor: draft, draft: editor, sharing: editor, long: sharing, reel: profile,
 		}[a.at]
 		if a.at == feed {
 			a.story = false
@@ -220,12 +237,17 @@ func (a *App) do(act string) {
 			return
 		}
 		a.share()
+	case "unfold":
+		a.unfolded = true
 	case "logout": // nobody should
 		a.trouble = Login
 	default:
 		var n int
 		if _, err := fmt.Sscanf(act, "file %d", &n); err == nil && n < len(a.files) {
 			a.chosen, act = a.files[n], editor
+		}
+		if _, err := fmt.Sscanf(act, "reel %d", &n); err == nil && n < len(a.reels) {
+			a.opened, a.unfolded, act = n, false, reel
 		}
 		a.at = act
 	}

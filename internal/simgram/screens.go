@@ -70,6 +70,8 @@ func (a *App) elements() []element {
 		return list
 	case sharing:
 		return a.sharePage()
+	case reel:
+		return append(a.reel(), a.tabs()...)
 	case long:
 		return []element{
 			el("igds_alert_dialog_headline", "Your reel may get limited reach", "", "", box(500, 80)),
@@ -162,7 +164,7 @@ func (a *App) popup(name string) []element {
 }
 
 func (a *App) profile() []element {
-	return []element{
+	list := []element{
 		el("", "", a.text("create_new"), create, phone.Rect{X1: 550, Y1: 40, X2: 630, Y2: 120}),
 		el("action_bar_username_container", "", "", "", phone.Rect{X1: 100, Y1: 40, X2: 540, Y2: 120}),
 		el("action_bar_title", a.cfg.Account, a.cfg.Account, "", phone.Rect{X1: 110, Y1: 50, X2: 400, Y2: 110}),
@@ -171,6 +173,51 @@ func (a *App) profile() []element {
 		el("button_container", "", a.text("edit_profile"), "", phone.Rect{X1: 20, Y1: 520, X2: 350, Y2: 580}),
 		el("button_container", "", a.text("share_profile"), "", phone.Rect{X1: 360, Y1: 520, X2: 700, Y2: 580}),
 	}
+	for i := range min(len(a.reels), gridMost) {
+		x, y := i%3*240, 620+i/3*290
+		list = append(list, el("image_button", "", fmt.Sprintf("Reel by %s at row %d, column %d", a.cfg.Account, i/3+1, i%3+1), fmt.Sprintf("reel %d", i),
+			phone.Rect{X1: x, Y1: y, X2: x + 236, Y2: y + 286}))
+	}
+	return list
+}
+
+// gridMost is how many posts the profile shows at once.
+const gridMost = 6
+
+// reel is one's own reel: its caption is cut until it is touched, and only then it says how old it is.
+func (a *App) reel() []element {
+	r := a.reels[len(a.reels)-1-a.opened]
+	list := []element{
+		el("clips_media_component", "", "Reel by "+a.cfg.Account+". Double tap to play or pause.", "", phone.Rect{Y1: 40, X2: 720, Y2: 1200}),
+		el("clips_author_username", a.cfg.Account, a.cfg.Account, "", phone.Rect{X1: 85, Y1: 1000, X2: 260, Y2: 1030}),
+	}
+	const most = 40
+	caption := r.caption
+	if letters := []rune(strings.Join(strings.Fields(caption), " ")); len(letters) > most && !a.unfolded {
+		caption = string(letters[:most]) + " …"
+	}
+	if caption != "" {
+		list = append(list, el("", "", caption, "unfold", phone.Rect{X1: 26, Y1: 1040, X2: 635, Y2: 1080}))
+	}
+	if a.unfolded && !a.cfg.Scenario.Hidden {
+		list = append(list, el("", a.age(a.cfg.Clock().Sub(r.at)), "", "", phone.Rect{X1: 26, Y1: 1090, X2: 300, Y2: 1120}))
+	}
+	return append(list,
+		el("like_button", "", "Like", "", phone.Rect{X1: 635, Y1: 789, X2: 707, Y2: 861}), el("", a.text("insights"), a.text("insights"), "", phone.Rect{X1: 26, Y1: 1140, X2: 360, Y2: 1190}),
+		el("", "Boost reel", "Boost reel", "", phone.Rect{X1: 360, Y1: 1140, X2: 694, Y2: 1190}))
+}
+
+// age is how long ago something was, in the app's words.
+func (a *App) age(d time.Duration) string {
+	for _, u := range []struct {
+		key string
+		is  time.Duration
+	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}} {
+		if n := int(d / u.is); n > 0 {
+			return fmt.Sprintf(a.text(fmt.Sprintf("%s ago %d", u.key, min(n, 2))), n)
+		}
+	}
+	return a.text("now")
 }
 
 // gallery shows the files that the phone knows, the newest first. The label is the length, which follows from the size: a second for

@@ -387,7 +387,7 @@ func (c *checker) story() {
 			}
 		}
 		switch {
-		case e.Fence > l.fence && (e.Kind == reel.EventLooked || e.Kind == reel.EventDuplicate || e.Kind == reel.EventProbe): // a claim that is not told by itself
+		case e.Fence > l.fence && (e.Kind == reel.EventLooked || e.Kind == reel.EventDuplicate || e.Kind == reel.EventProbe || e.Kind == reel.EventKept): // a claim that is not told by itself
 			l.fence = e.Fence
 		case e.Fence != 0 && e.Fence != l.fence:
 			c.problem("job %s: %s was written under fence %d, and the present one is %d", e.Job, e.Kind, e.Fence, l.fence)

@@ -25,6 +25,8 @@ const (
 	typeFound  = "found"
 	typeAbsent = "absent"
 	typeUnsure = "unsure"
+	typeKeep   = "keep"
+	typeKept   = "kept"
 )
 
 // request is what the supervisor sends.
@@ -41,6 +43,7 @@ type answer struct {
 	Receipt  *reel.Receipt  `json:"receipt,omitempty"`
 	Evidence *reel.Evidence `json:"evidence,omitempty"`
 	Why      string         `json:"why,omitempty"`
+	Value    string         `json:"value,omitempty"` // with keep
 	// JobID and Attempt say which assignment is answered. They may be left out; where they are there they must fit, so
 	// that a late answer is never taken for the next job's.
 	JobID   reel.JobID `json:"job_id,omitempty"`
@@ -73,6 +76,19 @@ func JobLine(a reel.Assignment) ([]byte, error) {
 	return encode(request{Type: typeJob, Assignment: a})
 }
 
+// wrong says what is wrong with a keep message, nothing where all is well.
+func (m answer) wrong(secrets []string) string {
+	switch {
+	case !reel.KeptName(m.Name):
+		return "worker keeps something under no good name"
+	case len(m.Value) > reel.KeptMost:
+		return fmt.Sprintf("worker keeps %d bytes, which is more than %d", len(m.Value), reel.KeptMost)
+	case Clean(m.Value, reel.KeptMost, secrets...) != m.Value:
+		return "worker keeps a secret, or what is no text"
+	}
+	return ""
+}
+
 // FindLine is the protocol's find message for an assignment made at or after since.
 func FindLine(a reel.Assignment, since time.Time) ([]byte, error) {
 	return encode(request{Type: typeFind, Assignment: a, Since: since.UTC().Format(time.RFC3339Nano)})
@@ -92,7 +108,7 @@ func decodeAnswer(line []byte) (m answer, ok bool, err error) {
 		return answer{}, false, nil
 	}
 	switch head.Type {
-	case typeStep, typeShare, typePosted, typeFailed, typeFound, typeAbsent, typeUnsure:
+	case typeStep, typeShare, typePosted, typeFailed, typeFound, typeAbsent, typeUnsure, typeKeep:
 	default:
 		return answer{}, false, nil
 	}
@@ -146,7 +162,7 @@ func decodeRequest(line []byte) (r request, since time.Time, ok bool, err error)
 		return request{}, time.Time{}, false, fmt.Errorf("not a message: %w", err)
 	}
 	switch head.Type {
-	case typeGo, typeStop:
+	case typeGo, typeStop, typeKept:
 		return request{Type: head.Type}, time.Time{}, true, nil
 	case typeJob, typeFind:
 	default:

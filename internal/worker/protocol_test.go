@@ -101,7 +101,7 @@ func TestLooksThatGoWrongCannotTell(t *testing.T) {
 			if script == "" {
 				c = worker.NewClient(worker.Options{Argv: []string{"/no/such/program"}})
 			}
-			if look := c.Find(t.Context(), reel.Assignment{JobID: "v1"}, time.Now()); look.Finding != reel.Unsure || look.Why == "" {
+			if look := c.Find(t.Context(), reel.Assignment{JobID: "v1"}, time.Now(), reel.Desk{}); look.Finding != reel.Unsure || look.Why == "" {
 				t.Errorf("got %+v", look)
 			}
 			_ = c.Close()

@@ -50,7 +50,7 @@ func (c *Client) talk(ctx context.Context, s *session, line []byte, hear func(an
 func (c *Client) afterwards(left [][]byte, hear func(answer) (bool, string)) ending {
 	for _, line := range left {
 		m, ours, err := decodeAnswer(line)
-		if !ours || err != nil || m.Type == typeStep || m.Type == typeShare || m.Type == typeFailed {
+		if !ours || err != nil || m.Type == typeStep || m.Type == typeShare || m.Type == typeKeep || m.Type == typeFailed {
 			continue
 		}
 		if done, _ := hear(m); done {
@@ -184,6 +184,8 @@ func (p *publishing) hear(m answer) (done bool, fault string) {
 		return false, ""
 	case typeShare:
 		return false, p.share()
+	case typeKeep:
+		return false, p.client.keep(p.ctx, p.ses, m, p.desk)
 	case typePosted:
 		if !p.begun {
 			p.begun = true
@@ -198,6 +200,19 @@ func (p *publishing) hear(m answer) (done bool, fault string) {
 		return p.answered(m, p.failure(m)), ""
 	}
 	return false, "worker answered a job with " + m.Type
+}
+
+// keep has the desk remember something, and tells the process whether it is.
+func (c *Client) keep(ctx context.Context, s *session, m answer, d reel.Desk) (fault string) {
+	if fault := m.wrong(c.opt.Secrets); fault != "" {
+		return fault
+	}
+	line := `{"type":"stop"}`
+	if ctx.Err() == nil && d.Keep != nil && d.Keep(ctx, m.Name, m.Value) {
+		line = `{"type":"kept"}`
+	}
+	_ = s.send([]byte(line+"\n"), c.opt.Timeout) // its death is seen as the end of its output
+	return ""
 }
 
 // share asks the desk for the go and passes its answer on.
@@ -296,7 +311,7 @@ func (c *Client) receipt(r reel.Receipt) reel.Receipt {
 
 // Find asks the process whether the assignment's post, made at or after since, is there. Whatever goes wrong means that
 // nobody can tell.
-func (c *Client) Find(ctx context.Context, a reel.Assignment, since time.Time) reel.Look {
+func (c *Client) Find(ctx context.Context, a reel.Assignment, since time.Time, d reel.Desk) reel.Look {
 	line, err := FindLine(a, since)
 	if err != nil {
 		return unsure(Clean(err.Error(), textKept, c.opt.Secrets...))
@@ -312,7 +327,12 @@ func (c *Client) Find(ctx context.Context, a reel.Assignment, since time.Time) r
 		}
 		switch m.Type {
 		case typeStep:
+			if d.Step != nil {
+				d.Step(Clean(m.Name, wordKept, c.opt.Secrets...))
+			}
 			return false, ""
+		case typeKeep:
+			return false, c.keep(ctx, s, m, d)
 		case typeFound:
 			look = reel.Look{Finding: reel.Found}
 			if m.Receipt != nil {

@@ -19,8 +19,8 @@ type Publisher interface {
 	// Publish executes one assignment. It must call the desk's Share before the irreversible step, and not take that
 	// step unless the answer is true. When ctx ends it must return soon.
 	Publish(ctx context.Context, a reel.Assignment, d reel.Desk) reel.Report
-	// Find looks whether the assignment's post, made at or after since, is there.
-	Find(ctx context.Context, a reel.Assignment, since time.Time) reel.Look
+	// Find looks whether the assignment's post, made at or after since, is there. The desk has no Share.
+	Find(ctx context.Context, a reel.Assignment, since time.Time, d reel.Desk) reel.Look
 }
 
 // ErrPanicked is what Serve ends with after a publisher's panic: the process should end, so that the next job finds a
@@ -58,7 +58,8 @@ type server struct {
 
 	mu      sync.Mutex
 	waiting []ask
-	share   chan bool // set while somebody waits for the go
+	reply   chan bool // set while somebody waits for an answer
+	yes     string    // the answer that grants it
 	bad     error     // what was wrong with in
 
 	write sync.Mutex
@@ -81,11 +82,11 @@ func (s *server) read(in io.Reader) {
 		case err != nil:
 			bad = err
 		case !ok:
-		case r.Type == typeGo || r.Type == typeStop:
+		case r.Type == typeGo || r.Type == typeStop || r.Type == typeKept:
 			s.mu.Lock()
-			if s.share != nil { // an answer that nobody waits for must not answer a later question
-				s.share <- r.Type == typeGo
-				s.share = nil
+			if s.reply != nil { // an answer that nobody waits for must not answer a later question
+				s.reply <- r.Type == s.yes
+				s.reply = nil
 			}
 			s.mu.Unlock()
 		default:
@@ -147,7 +148,9 @@ func (s *server) serve(ctx context.Context, r ask) error {
 	m := answer{JobID: r.JobID, Attempt: r.Attempt}
 	panicked := s.guarded(func() {
 		if r.Type == typeFind {
-			m.look(s.publisher.Find(ctx, r.Assignment, r.since))
+			d := s.desk(r.Assignment)
+			d.Share = nil
+			m.look(s.publisher.Find(ctx, r.Assignment, r.since, d))
 			return
 		}
 		m.report(s.publisher.Publish(ctx, r.Assignment, s.desk(r.Assignment)))
@@ -218,23 +221,26 @@ func (s *server) desk(a reel.Assignment) reel.Desk {
 				return false // one go is one post
 			}
 			asked = true
-			return s.ask(ctx, a)
+			return s.ask(ctx, answer{Type: typeShare, JobID: a.JobID, Attempt: a.Attempt}, typeGo)
+		},
+		Keep: func(ctx context.Context, name, value string) bool {
+			return s.ask(ctx, answer{Type: typeKeep, Name: name, Value: value, JobID: a.JobID, Attempt: a.Attempt}, typeKept)
 		},
 	}
 }
 
-// ask asks the supervisor for the go.
-func (s *server) ask(ctx context.Context, a reel.Assignment) bool {
+// ask asks the supervisor something, and says whether it answered yes. Any other answer is a no.
+func (s *server) ask(ctx context.Context, question answer, yes string) bool {
 	reply := make(chan bool, 1)
 	s.mu.Lock()
-	s.share = reply
+	s.reply, s.yes = reply, yes
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
-		s.share = nil
+		s.reply = nil
 		s.mu.Unlock()
 	}()
-	if s.say(answer{Type: typeShare, JobID: a.JobID, Attempt: a.Attempt}) != nil {
+	if s.say(question) != nil {
 		return false
 	}
 	select {

@@ -24,7 +24,7 @@ func (a acting) Publish(ctx context.Context, j reel.Assignment, d reel.Desk) ree
 	return a.publish(ctx, j, d)
 }
 
-func (acting) Find(_ context.Context, a reel.Assignment, since time.Time) reel.Look {
+func (acting) Find(_ context.Context, a reel.Assignment, since time.Time, _ reel.Desk) reel.Look {
 	return reel.Look{Finding: reel.Found, Receipt: reel.Receipt{ID: string(a.JobID) + since.UTC().Format(time.RFC3339)}}
 }
 

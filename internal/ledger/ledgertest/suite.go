@@ -38,6 +38,13 @@ type Passes interface {
 	StepDown(ctx context.Context, batch string, term int64, why string) ([]reel.Event, error)
 }
 
+// Memory is what remembering for workers needs of a store.
+type Memory interface {
+	Keep(ctx context.Context, c reel.Claim, name, value string) ([]reel.Event, error)
+	Leftovers(ctx context.Context, name string) ([]reel.Leftover, error)
+	Forget(context.Context, reel.Leftover) error
+}
+
 // Steering is what a person's commands need of a store.
 type Steering interface {
 	Pause(ctx context.Context, batch string, paused bool, by string) error
@@ -82,6 +89,7 @@ type Store interface {
 	Slots
 	Leases
 	Passes
+	Memory
 	Steering
 	Accounts
 	Reading
@@ -112,7 +120,7 @@ type testCase struct {
 
 // TestStore runs every case against stores that make gives.
 func TestStore(t *testing.T, make Factory) {
-	for _, c := range slices.Concat(importCases(), claimCases(), intentCases(), togetherCases(), recordCases(), lookCases(), leaseCases(),
+	for _, c := range slices.Concat(importCases(), claimCases(), intentCases(), keptCases(), togetherCases(), recordCases(), lookCases(), leaseCases(),
 		passCases(), roundCases(), skewCases(), restoreCases(), holdCases(), waitCases(), breakerCases(), steerCases(), readCases()) {
 		t.Run(c.promise, func(t *testing.T) {
 			r := newRoom(t, make)

@@ -31,6 +31,7 @@ const (
 	Panics     reel.JobID = "panics"
 	Leaks      reel.JobID = "leaks"   // fails, and tells its secret to everybody
 	Puzzles    reel.JobID = "puzzles" // posts; a look at it cannot tell
+	Keeps      reel.JobID = "keeps"   // keeps a container and fails; posts what was kept before
 )
 
 // FailText is what a failing job says.
@@ -100,6 +101,8 @@ func (publisher) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) re
 		d.Step("step " + secret)
 		failure.Evidence.Text, failure.Evidence.Note, failure.Evidence.Step = "text "+secret, "note "+secret, ""
 		return failure
+	case Keeps:
+		return keeps(ctx, a, d)
 	case Plods:
 		for i := range 6 {
 			<-time.After(plodStep)
@@ -119,8 +122,25 @@ func (publisher) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) re
 	return reel.Report{Posted: true, Receipt: receipt(a.JobID)}
 }
 
-func (publisher) Find(_ context.Context, a reel.Assignment, _ time.Time) reel.Look {
+func keeps(ctx context.Context, a reel.Assignment, d reel.Desk) reel.Report {
+	id := a.Kept["container"]
+	if id == "" {
+		said := "not kept"
+		if d.Keep(ctx, "container", "17 of "+a.Account) {
+			said = "kept"
+		}
+		return reel.Report{Evidence: reel.Evidence{Source: reel.SourceTool, Text: said}}
+	}
+	if !d.Share(ctx) || !d.Keep(ctx, "container", "") {
+		return reel.Report{}
+	}
+	return reel.Report{Posted: true, Receipt: reel.Receipt{ID: id}}
+}
+
+func (publisher) Find(_ context.Context, a reel.Assignment, _ time.Time, _ reel.Desk) reel.Look {
 	switch found := happened(a.JobID); {
+	case a.JobID == Keeps:
+		return reel.Look{Finding: reel.Found, Receipt: reel.Receipt{ID: a.Kept["container"]}}
 	case a.JobID == Puzzles:
 		return reel.Look{Finding: reel.Unsure, Why: "the page would not load"}
 	case found:

@@ -14,7 +14,7 @@ import (
 // Worker is what a slot needs of a worker.
 type Worker interface {
 	Publish(ctx context.Context, a reel.Assignment, d reel.Desk) reel.Report
-	Find(ctx context.Context, a reel.Assignment, since time.Time) reel.Look
+	Find(ctx context.Context, a reel.Assignment, since time.Time, d reel.Desk) reel.Look
 	Process() reel.Process
 	Close() error
 }
@@ -216,7 +216,7 @@ func TestWorker(t *testing.T, f Factory) {
 	promise("a look has three answers", Puzzles, 0, func(b *bench) {
 		b.publish(Posts, true)
 		for job, want := range map[reel.JobID]reel.Finding{Posts: reel.Found, Fails: reel.Absent, Puzzles: reel.Unsure} {
-			look := b.worker.Find(b.ctx, assignment(job), time.Now())
+			look := b.worker.Find(b.ctx, assignment(job), time.Now(), reel.Desk{})
 			if look.Finding != want || (want == reel.Unsure) != (look.Why != "") || (want == reel.Found) != (look.Receipt.ID != "") {
 				b.Errorf("%s: got %+v, want %s", job, look, want)
 			}
@@ -225,7 +225,7 @@ func TestWorker(t *testing.T, f Factory) {
 	promise("a look that is cut short cannot tell", "", 0, func(b *bench) {
 		ctx, cancel := context.WithCancel(b.ctx)
 		cancel()
-		if look := b.worker.Find(ctx, assignment(Posts), time.Now()); look.Finding != reel.Unsure || look.Why == "" {
+		if look := b.worker.Find(ctx, assignment(Posts), time.Now(), reel.Desk{}); look.Finding != reel.Unsure || look.Why == "" {
 			b.Errorf("got %+v", look)
 		}
 	})
