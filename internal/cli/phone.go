@@ -22,6 +22,7 @@ import (
 	"reelpass/internal/ledger"
 	"reelpass/internal/phonepost"
 	"reelpass/internal/runner"
+	"reelpass/internal/video"
 	"reelpass/internal/worker"
 )
 
@@ -138,6 +139,7 @@ func (a *app) phoneCommand() *cobra.Command {
 		pub := phonepost.New(phonepost.Config{
 			Bay: bay, ADB: bridge, Log: log,
 			Appium: appium.Config{Home: p.Appium, Android: p.AndroidHome, Locks: p.Locks},
+			Length: videoLength,
 			Keep:   &phonepost.Shelf{Dir: p.Evidence, Most: p.EvidenceKept, Secrets: secrets},
 		})
 		defer func() { err = errors.Join(err, pub.Close()) }()
@@ -150,6 +152,15 @@ func (a *app) phoneCommand() *cobra.Command {
 		return nil
 	}
 	return c
+}
+
+// videoLength is a video's length as the gallery labels it; empty where the file does not tell.
+func videoLength(path string) string {
+	f, err := video.ReadFile(path)
+	if err != nil || f.Duration == 0 {
+		return ""
+	}
+	return f.Label()
 }
 
 func phoneBay(p config.Phone, bridge *adb.Client) (phonepost.Bay, error) {

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -328,7 +329,7 @@ func chooseVideo(s phone.Screen, p Post) Move {
 		if !strings.HasSuffix(n.ID, ":id/gallery_grid_item_thumbnail") || !strings.Contains(normal(n.Desc), "video") {
 			continue
 		}
-		if p.Length == "" || p.Length == labelOf(s, i) {
+		if p.Length == "" || sameLength(p.Length, labelOf(s, i)) {
 			first = n
 			break
 		}
@@ -337,6 +338,25 @@ func chooseVideo(s phone.Screen, p Post) Move {
 		return Move{Do: DoWait, Evidence: reel.Evidence{Code: CodeNoVideo}}
 	}
 	return Move{Do: DoTap, Node: first}
+}
+
+// sameLength compares two lengths as labels show them. One may be rounded where the other is cut: a second more or less is the same.
+func sameLength(a, b string) bool {
+	x, okX := seconds(a)
+	y, okY := seconds(b)
+	return okX && okY && x-y <= 1 && y-x <= 1
+}
+
+// seconds reads m:ss or h:mm:ss.
+func seconds(label string) (n int, ok bool) {
+	for part := range strings.SplitSeq(strings.TrimSpace(label), ":") {
+		m, err := strconv.Atoi(part)
+		if err != nil || m < 0 || m > 9999 {
+			return 0, false
+		}
+		n, ok = n*60+m, true
+	}
+	return n, ok
 }
 
 // labelOf is the length that stands on a thumbnail: the label behind it and before the next one.
