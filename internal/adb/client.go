@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"reelpass/internal/reel"
@@ -27,6 +28,32 @@ const (
 type Client struct {
 	path string
 	port int
+
+	mu   sync.Mutex
+	last []string // the last commands and what came of them
+}
+
+// logKept is how many commands the log holds.
+const logKept = 200
+
+// Log is what was asked of adb lately and what came of it, the oldest first, a line each, without secrets.
+func (c *Client) Log() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.Join(c.last, "\n")
+}
+
+func (c *Client) note(began time.Time, shown string, err error) {
+	outcome := "ok"
+	if err != nil {
+		outcome = strings.ReplaceAll(strings.TrimPrefix(err.Error(), "adb "+shown+": "), "\n", " | ")
+	}
+	line := fmt.Sprintf("%s %7s  %s: %s", began.UTC().Format("15:04:05.000"), time.Since(began).Round(time.Millisecond), shown, outcome)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last = append(c.last, line); len(c.last) > logKept {
+		c.last = c.last[len(c.last)-logKept:]
+	}
 }
 
 // New uses the program at a path (adb where empty) and the adb server at a port of this machine, which Start starts.
@@ -102,6 +129,8 @@ type result struct{ out, errs string }
 // than 0, or asks for a login.
 func (c *Client) run(ctx context.Context, most time.Duration, args ...string) (r result, err error) {
 	shown := shown(args)
+	began := time.Now()
+	defer func() { c.note(began, shown, err) }()
 	inner, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	cmd := exec.CommandContext(inner, c.path, append([]string{"-P", strconv.Itoa(c.port)}, args...)...)

@@ -140,7 +140,7 @@ func (a *app) phoneCommand() *cobra.Command {
 			Bay: bay, ADB: bridge, Log: log,
 			Appium: appium.Config{Home: p.Appium, Android: p.AndroidHome, Locks: p.Locks},
 			Length: videoLength,
-			Keep:   &phonepost.Shelf{Dir: p.Evidence, Most: p.EvidenceKept, Secrets: secrets},
+			Keep:   &phonepost.Shelf{Dir: p.Evidence, Most: p.EvidenceKept, Bytes: p.EvidenceSize.Bytes(), Secrets: secrets},
 		})
 		defer func() { err = errors.Join(err, pub.Close()) }()
 		if err := os.MkdirAll(p.Locks, 0o700); err != nil {

@@ -78,6 +78,7 @@ phone:
   locks: phones
   evidence: seen
   evidence_kept: 9
+  evidence_size: 2 MB
 `
 
 func TestEveryKeyIsRead(t *testing.T) {
@@ -97,7 +98,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		Phone: config.Phone{
 			From: "devices", GeeLark: "http://127.0.0.1:1", Devices: []string{"mira=emulator-5554", "lina=10.0.0.7:5555"}, ADB: "/opt/adb",
-			AndroidHome: "/opt/sdk", Appium: "/opt/appium", Locks: "phones", Evidence: "seen", EvidenceKept: 9,
+			AndroidHome: "/opt/sdk", Appium: "/opt/appium", Locks: "phones", Evidence: "seen", EvidenceKept: 9, EvidenceSize: 2_000_000,
 		},
 	}
 	for name, file := range map[string]string{
@@ -240,6 +241,7 @@ func TestValidate(t *testing.T) {
 		{func(s *config.Settings) { s.Phone.From = "afar" }, `phone.from must be geelark or devices, not "afar"`},
 		{func(s *config.Settings) { s.Phone.Devices = []string{"a=b", "c="} }, `phone.devices must be a list of ACCOUNT=SERIAL, not "c="`},
 		{func(s *config.Settings) { s.Phone.Appium = "" }, "phone.appium must not be empty"},
+		{func(s *config.Settings) { s.Phone.EvidenceSize = 0 }, "phone.evidence_size must be more than nothing, not 0"},
 		{func(s *config.Settings) { s.Phone.EvidenceKept = 0 }, "phone.evidence_kept must be at least 1, not 0"},
 		{func(s *config.Settings) { s.Publisher = "graph" }, "publisher graph is not in this build"},
 		{func(s *config.Settings) { s.Publisher = "command" }, "publisher command needs command.run, the program to start"},

@@ -74,6 +74,7 @@ func entries(s *Settings) []entry {
 		{"phone.locks", &s.Phone.Locks, "the folder of what the processes of this machine share: GeeLark's limit, the starts of Appium"},
 		{"phone.evidence", &s.Phone.Evidence, "the folder of what was seen in attempts that failed"},
 		{"phone.evidence_kept", &s.Phone.EvidenceKept, "attempts that are kept there; the oldest are removed"},
+		{"phone.evidence_size", &s.Phone.EvidenceSize, "what they may take together"},
 	}
 }
 

@@ -88,6 +88,7 @@ type Phone struct {
 	Locks        string
 	Evidence     string
 	EvidenceKept int
+	EvidenceSize Size
 }
 
 // Device takes ACCOUNT=SERIAL apart.
@@ -121,7 +122,7 @@ func Default() Settings {
 		Command:           Command{Protocol: ProtocolExit},
 		Phone: Phone{
 			From: FromGeeLark, ADB: "adb", AndroidHome: "/usr/lib/android-sdk", Appium: ".reelpass/appium", Locks: ".reelpass/phones",
-			Evidence: ".reelpass/evidence", EvidenceKept: 200,
+			Evidence: ".reelpass/evidence", EvidenceKept: 200, EvidenceSize: 500 * 1000 * 1000,
 		},
 	}
 }
@@ -218,6 +219,8 @@ func (s Settings) validateSections() error {
 		return fmt.Errorf("rehearsal.latency must not be negative, not %s", s.Rehearsal.Latency)
 	case s.Phone.From != FromGeeLark && s.Phone.From != FromDevices:
 		return fmt.Errorf("phone.from must be geelark or devices, not %q", s.Phone.From)
+	case s.Phone.EvidenceSize <= 0:
+		return fmt.Errorf("phone.evidence_size must be more than nothing, not %s", s.Phone.EvidenceSize)
 	case s.Phone.EvidenceKept < 1:
 		return fmt.Errorf("phone.evidence_kept must be at least 1, not %d", s.Phone.EvidenceKept)
 	}

@@ -186,7 +186,7 @@ func (p *Publisher) look(ctx context.Context, a reel.Assignment, s *appium.Sessi
 	defer cancel()
 	picture, errPicture := s.Picture(ctx)
 	screen, errScreen := s.Screen(ctx)
-	err := p.cfg.Keep.seen(a, picture, screen, unknown, p.server.Last())
+	err := p.cfg.Keep.seen(a, picture, screen, unknown, map[string]string{"appium.log": p.server.Last(), "adb.log": p.cfg.ADB.Log()})
 	if err = errors.Join(errPicture, errScreen, err); err != nil {
 		p.cfg.Log.Warn("not all of the evidence could be kept", "job", a.JobID, "error", err)
 	}

@@ -249,6 +249,9 @@ func TestPostsOnRentedPhones(t *testing.T) {
 			}
 		})
 	}
+	if logs, _ := filepath.Glob(filepath.Join(shelf, "*", "adb.log")); len(logs) == 0 {
+		t.Error("nothing is kept of what adb was asked")
+	}
 	kept, err := os.ReadDir(shelf)
 	if err != nil || len(kept) != 3 {
 		t.Errorf("%d attempts are kept: %v", len(kept), err)
