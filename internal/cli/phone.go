@@ -19,7 +19,9 @@ import (
 	"reelpass/internal/appium"
 	"reelpass/internal/config"
 	"reelpass/internal/geelark"
+	"reelpass/internal/instagram"
 	"reelpass/internal/ledger"
+	"reelpass/internal/navigator"
 	"reelpass/internal/phonepost"
 	"reelpass/internal/runner"
 	"reelpass/internal/video"
@@ -34,6 +36,9 @@ const (
 	envAppID  = "GEELARK_APP_ID"
 	envAPIKey = "GEELARK_API_KEY"
 )
+
+// envClaudeKey holds Anthropic's key, by the name that its own tools use.
+const envClaudeKey = "ANTHROPIC_API_KEY"
 
 // sweepMost is how long phones that were left running may take to be stopped at a run's end.
 const sweepMost = 2 * time.Minute
@@ -50,7 +55,10 @@ func (a *app) phonePublisher(s config.Settings, mark string, launch *worker.Laun
 	if err != nil {
 		return publisher{}, err
 	}
-	section, err := json.Marshal(p)
+	if s.Navigator.Model != "" && os.Getenv(envClaudeKey) == "" {
+		return publisher{}, hinted{usage("navigator.model is set, and there is no key"), "put Anthropic's API key into " + envClaudeKey + ", or take navigator.model away"}
+	}
+	section, err := json.Marshal(phoneSection{p, s.Navigator})
 	if err != nil {
 		return publisher{}, err
 	}
@@ -65,6 +73,25 @@ func (a *app) phonePublisher(s config.Settings, mark string, launch *worker.Laun
 		},
 		tidy: func(ctx context.Context, store *ledger.Store) (string, error) { return sweepPhones(ctx, p, store) },
 	}, nil
+}
+
+// phoneSection is what a worker is told of the settings.
+type phoneSection struct {
+	Phone     config.Phone
+	Navigator config.Navigator
+}
+
+// guide makes who is asked about unknown screens; nil where nobody is.
+func guide(n config.Navigator) func() instagram.Guide {
+	if n.Model == "" {
+		return nil
+	}
+	return func() instagram.Guide {
+		return navigator.New(navigator.Config{
+			Key: os.Getenv(envClaudeKey), Model: n.Model, URL: n.URL, Steps: n.Steps, Dollars: float64(n.Cents) / 100,
+			DollarsIn: float64(n.CentsIn) / 100, DollarsOut: float64(n.CentsOut) / 100,
+		})
+	}
 }
 
 // absolute makes the section's folders independent of where a worker runs.
@@ -114,10 +141,11 @@ func (a *app) phoneCommand() *cobra.Command {
 	c := &cobra.Command{Use: "phone", Args: cobra.NoArgs}
 	section := c.Flags().String("section", "{}", "the settings' section")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
-		var p config.Phone
-		if err := json.Unmarshal([]byte(*section), &p); err != nil {
+		var said phoneSection
+		if err := json.Unmarshal([]byte(*section), &said); err != nil {
 			return usageError{err}
 		}
+		p := said.Phone
 		signal.Ignore(os.Interrupt) // the supervisor decides what Ctrl-C means for a job that runs
 		ctx := context.WithoutCancel(c.Context())
 		log := slog.New(slog.NewJSONHandler(a.err, nil))
@@ -140,6 +168,7 @@ func (a *app) phoneCommand() *cobra.Command {
 			Bay: bay, ADB: bridge, Log: log,
 			Appium: appium.Config{Home: p.Appium, Android: p.AndroidHome, Locks: p.Locks},
 			Length: videoLength,
+			Guide:  guide(said.Navigator),
 			Keep:   &phonepost.Shelf{Dir: p.Evidence, Most: p.EvidenceKept, Bytes: p.EvidenceSize.Bytes(), Secrets: secrets},
 		})
 		defer func() { err = errors.Join(err, pub.Close()) }()
@@ -186,6 +215,9 @@ func (a *app) examinePhone(ctx context.Context, s config.Settings) []finding {
 	}
 	p := absolute(s.Phone)
 	all := []finding{examineADB(ctx, p), examineNode(ctx), examineAppium(p)}
+	if model := s.Navigator.Model; model != "" {
+		all = append(all, finding{Check: "navigator", OK: os.Getenv(envClaudeKey) != "", Text: model + " is asked about screens that no rule knows, with the key in " + envClaudeKey})
+	}
 	if p.From != config.FromGeeLark {
 		return all
 	}

@@ -26,7 +26,7 @@ type simulation struct {
 	seed                  uint64
 	boot, upload, latency config.Duration
 	pictures              string
-	json                  bool
+	json, kinds           bool
 }
 
 func (a *app) simulateCommand() *cobra.Command {
@@ -44,8 +44,12 @@ phone is left running, else that of COMMAND. Without COMMAND it serves until
 Ctrl-C.
 
 The phones are named like the accounts: sim-1 to sim-N, or those of --accounts.
-With --scenario mixed, languages, dialogs, troubles with accounts, refused
-starts, cut links, lost logins and dying servers are drawn from --seed.`,
+With --scenario mixed, languages, dialogs, troubles with accounts and about one
+fault in two runs of a phone are drawn from --seed, before and after Share: cut
+and frozen links, lost logins, full disks, dying servers, refusals of GeeLark.
+A --scenario FILE says what happens to which account, run by run, and by the
+address in SIMULATE_URL another program can look at phones and harm them:
+docs/simulate.md has both. 'reelpass simulate --kinds' lists the faults.`,
 		Example: `  reelpass simulate --accounts mira,lina -- reelpass run posts.csv --db sim.db
   reelpass simulate --phones 8 --scenario mixed --pictures shots -- reelpass run posts.csv --db sim.db`,
 		Args: cobra.ArbitraryArgs,
@@ -54,22 +58,30 @@ starts, cut links, lost logins and dying servers are drawn from --seed.`,
 	f.SortFlags = false
 	f.IntVar(&s.phones, "phones", 4, "how many phones, where no accounts are named")
 	f.StringSliceVarP(&s.accounts, "accounts", "a", nil, "a phone for each of these accounts, as `a,b`")
-	f.StringVar(&s.scenario, "scenario", "none", "none: all goes well; mixed: what a seed draws")
+	f.StringVar(&s.scenario, "scenario", "none", "none: all goes well; mixed: what a seed draws; else a `FILE`")
 	f.Uint64Var(&s.seed, "seed", 1, "what is drawn follows from it")
 	f.Var(&s.boot, "boot", "how long a phone takes to start")
 	f.Var(&s.upload, "upload", "how long a reel takes to upload")
 	f.Var(&s.latency, "latency", "how long a phone takes for each command")
 	f.StringVar(&s.pictures, "pictures", "", "write a picture of each phone's screen into `FOLDER` at the end")
 	f.BoolVar(&s.json, "json", false, "print the report as one JSON object")
+	f.BoolVar(&s.kinds, "kinds", false, "list the faults that may happen, and end")
 	c.RunE = func(c *cobra.Command, args []string) error { return a.simulate(c.Context(), s, args) }
 	return c
 }
 
 func (a *app) simulate(ctx context.Context, s simulation, argv []string) (err error) {
 	const most = 200
+	if s.kinds {
+		for _, k := range simfarm.Kinds() {
+			fmt.Fprintf(a.out, "%-16s %s\n", k.Name, k.About)
+		}
+		return nil
+	}
+	script, err := scriptOf(s.scenario)
 	switch {
-	case s.scenario != "none" && s.scenario != "mixed":
-		return usage("--scenario must be none or mixed, not %q", s.scenario)
+	case err != nil:
+		return err
 	case len(s.accounts) == 0 && (s.phones < 1 || s.phones > most) || len(s.accounts) > most:
 		return usage("from 1 to %d phones can be simulated", most)
 	}
@@ -84,19 +96,20 @@ func (a *app) simulate(ctx context.Context, s simulation, argv []string) (err er
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	farm, err := simfarm.Start(simfarm.Config{
-		Accounts: s.accounts, Mixed: s.scenario == "mixed", Seed: s.seed, Boot: s.boot.Std(), Upload: s.upload.Std(), Latency: s.latency.Std(), Dir: dir,
+		Accounts: s.accounts, Mixed: s.scenario == "mixed", Script: script, Seed: s.seed, Boot: s.boot.Std(), Upload: s.upload.Std(), Latency: s.latency.Std(), Dir: dir,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, farm.Close()) }()
-	env := []string{"REELPASS_PUBLISHER=phone", "REELPASS_PHONE_FROM=geelark", "REELPASS_PHONE_GEELARK=" + farm.URL(), envToken + "=" + farm.Token()}
+	env := []string{"REELPASS_PUBLISHER=phone", "REELPASS_PHONE_FROM=geelark", "REELPASS_PHONE_GEELARK=" + farm.URL(), envToken + "=" + farm.Token(), "SIMULATE_URL=" + farm.URL() + "/sim"}
 	if len(argv) == 0 {
 		return a.serveFarm(ctx, env)
 	}
 	if err := a.runOnFarm(ctx, argv, env); err != nil {
 		return err
 	}
+	farm.AwaitUploads(ctx)
 	r := farm.Report()
 	if s.pictures != "" {
 		if err := farm.WritePictures(s.pictures); err != nil {
@@ -107,6 +120,23 @@ func (a *app) simulate(ctx context.Context, s simulation, argv []string) (err er
 		a.code = exitCannot
 	}
 	return a.showFarm(r, s)
+}
+
+// scriptOf reads the scenario where it is a file.
+func scriptOf(scenario string) (*simfarm.Script, error) {
+	if scenario == "none" || scenario == "mixed" {
+		return nil, nil
+	}
+	f, err := os.Open(scenario)
+	if err != nil {
+		return nil, usage("--scenario must be none, mixed or a file: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	script, err := simfarm.ReadScript(f)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return script, nil
 }
 
 // serveFarm says how the farm is reached, and waits for Ctrl-C.

@@ -79,6 +79,13 @@ phone:
   evidence: seen
   evidence_kept: 9
   evidence_size: 2 MB
+navigator:
+  model: some-model
+  url: http://127.0.0.1:2
+  steps: 3
+  cents: 4
+  cents_in: 5
+  cents_out: 6
 `
 
 func TestEveryKeyIsRead(t *testing.T) {
@@ -100,6 +107,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			From: "devices", GeeLark: "http://127.0.0.1:1", Devices: []string{"mira=emulator-5554", "lina=10.0.0.7:5555"}, ADB: "/opt/adb",
 			AndroidHome: "/opt/sdk", Appium: "/opt/appium", Locks: "phones", Evidence: "seen", EvidenceKept: 9, EvidenceSize: 2_000_000,
 		},
+		Navigator: config.Navigator{Model: "some-model", URL: "http://127.0.0.1:2", Steps: 3, Cents: 4, CentsIn: 5, CentsOut: 6},
 	}
 	for name, file := range map[string]string{
 		"plain": everything, "with a byte order mark": "\ufeff" + everything, "with CRLF": strings.ReplaceAll(everything, "\n", "\r\n"),
@@ -241,6 +249,8 @@ func TestValidate(t *testing.T) {
 		{func(s *config.Settings) { s.Phone.From = "afar" }, `phone.from must be geelark or devices, not "afar"`},
 		{func(s *config.Settings) { s.Phone.Devices = []string{"a=b", "c="} }, `phone.devices must be a list of ACCOUNT=SERIAL, not "c="`},
 		{func(s *config.Settings) { s.Phone.Appium = "" }, "phone.appium must not be empty"},
+		{func(s *config.Settings) { s.Navigator.Steps = 0 }, "navigator.steps and navigator.cents must be at least 1, not 0 and 25"},
+		{func(s *config.Settings) { s.Navigator.CentsIn = -1 }, "navigator.cents_in and navigator.cents_out must not be negative, not -1 and 500"},
 		{func(s *config.Settings) { s.Phone.EvidenceSize = 0 }, "phone.evidence_size must be more than nothing, not 0"},
 		{func(s *config.Settings) { s.Phone.EvidenceKept = 0 }, "phone.evidence_kept must be at least 1, not 0"},
 		{func(s *config.Settings) { s.Publisher = "graph" }, "publisher graph is not in this build"},

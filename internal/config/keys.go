@@ -75,6 +75,12 @@ func entries(s *Settings) []entry {
 		{"phone.evidence", &s.Phone.Evidence, "the folder of what was seen in attempts that failed"},
 		{"phone.evidence_kept", &s.Phone.EvidenceKept, "attempts that are kept there; the oldest are removed"},
 		{"phone.evidence_size", &s.Phone.EvidenceSize, "what they may take together"},
+		{"navigator.model", &s.Navigator.Model, "the model of Anthropic's that is asked about screens no rule knows, with the key in ANTHROPIC_API_KEY; empty: none is"},
+		{"navigator.url", &s.Navigator.URL, "the address of the API, where it is not Anthropic's"},
+		{"navigator.steps", &s.Navigator.Steps, "questions for each attempt"},
+		{"navigator.cents", &s.Navigator.Cents, "what they may cost for each attempt, in US cents"},
+		{"navigator.cents_in", &s.Navigator.CentsIn, "what the model costs for a million tokens that it reads, in US cents"},
+		{"navigator.cents_out", &s.Navigator.CentsOut, "and for a million that it writes"},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -128,7 +129,7 @@ func (r reader) value(v *ast.MappingValueNode, prefix string) error {
 		return r.refuse(v.Key, "unknown key in %s", orFile(prefix))
 	}
 	name := prefix + key.Value
-	if prefix == "" && (name == "command" || name == "rehearsal" || name == "phone") {
+	if prefix == "" && slices.ContainsFunc(Keys(), func(k Key) bool { return strings.HasPrefix(k.Name, name+".") }) {
 		return r.section(v.Value, name+".")
 	}
 	e, ok := r.table[name]

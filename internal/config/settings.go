@@ -59,6 +59,7 @@ type Settings struct {
 	Command           Command
 	Rehearsal         Rehearsal
 	Phone             Phone
+	Navigator         Navigator
 }
 
 // Command is the section of the command publisher.
@@ -89,6 +90,16 @@ type Phone struct {
 	Evidence     string
 	EvidenceKept int
 	EvidenceSize Size
+}
+
+// Navigator is the section of who is asked about unknown screens. The key is never in it: it comes from the environment alone.
+type Navigator struct {
+	Model    string
+	URL      string
+	Steps    int
+	Cents    int
+	CentsIn  int
+	CentsOut int
 }
 
 // Device takes ACCOUNT=SERIAL apart.
@@ -124,6 +135,7 @@ func Default() Settings {
 			From: FromGeeLark, ADB: "adb", AndroidHome: "/usr/lib/android-sdk", Appium: ".reelpass/appium", Locks: ".reelpass/phones",
 			Evidence: ".reelpass/evidence", EvidenceKept: 200, EvidenceSize: 500 * 1000 * 1000,
 		},
+		Navigator: Navigator{Steps: 5, Cents: 25, CentsIn: 100, CentsOut: 500},
 	}
 }
 
@@ -219,6 +231,10 @@ func (s Settings) validateSections() error {
 		return fmt.Errorf("rehearsal.latency must not be negative, not %s", s.Rehearsal.Latency)
 	case s.Phone.From != FromGeeLark && s.Phone.From != FromDevices:
 		return fmt.Errorf("phone.from must be geelark or devices, not %q", s.Phone.From)
+	case s.Navigator.Steps < 1 || s.Navigator.Cents < 1:
+		return fmt.Errorf("navigator.steps and navigator.cents must be at least 1, not %d and %d", s.Navigator.Steps, s.Navigator.Cents)
+	case s.Navigator.CentsIn < 0 || s.Navigator.CentsOut < 0:
+		return fmt.Errorf("navigator.cents_in and navigator.cents_out must not be negative, not %d and %d", s.Navigator.CentsIn, s.Navigator.CentsOut)
 	case s.Phone.EvidenceSize <= 0:
 		return fmt.Errorf("phone.evidence_size must be more than nothing, not %s", s.Phone.EvidenceSize)
 	case s.Phone.EvidenceKept < 1:

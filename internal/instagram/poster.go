@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 
 	"reelpass/internal/phone"
 	"reelpass/internal/reel"
@@ -28,6 +29,14 @@ type Poster struct {
 	pause func(ctx context.Context) error
 	// unknown is given each screen that no rule knows, so that it can become one
 	unknown func(phone.Screen)
+
+	guide   Guide // nil: nobody is asked
+	picture func(context.Context) ([]byte, error)
+}
+
+// Ask has somebody asked about screens that no rule knows. picture takes a picture of what the phone shows.
+func (p *Poster) Ask(g Guide, picture func(context.Context) ([]byte, error)) {
+	p.guide, p.picture = g, picture
 }
 
 // NewPoster goes the built-in way. pause waits between a move and the next look; unknown is told of screens that no rule knows, nil
@@ -48,9 +57,15 @@ const KeptPosts = "posts"
 
 // Post posts what is to be posted, on a phone that has the video in its gallery. Share is touched at most once, after the desk's go.
 // A report that is no post and has ShareBegun is a doubt.
-func (p *Poster) Post(ctx context.Context, ph Phone, post Post, d reel.Desk) (reel.Report, *Memory) {
-	m := NewMemory()
-	step, counted := StepOpen, -1
+func (p *Poster) Post(ctx context.Context, ph Phone, post Post, d reel.Desk) (r reel.Report, m *Memory) {
+	m = NewMemory()
+	step, counted, strange := StepOpen, -1, 0
+	var notes []string
+	defer func() {
+		if len(notes) > 0 && !r.Posted {
+			r.Evidence.Note = strings.Join(notes, "; ")
+		}
+	}()
 	d.Step(step)
 	failed := func(err error) (reel.Report, *Memory) { return reel.Report{Evidence: evidence(err, step, m.Shared)}, m }
 	if err := ph.Open(ctx, true); err != nil {
@@ -76,6 +91,18 @@ func (p *Poster) Post(ctx context.Context, ph Phone, post Post, d reel.Desk) (re
 		if m.Posts != counted && d.Keep != nil { // what is not kept makes a later look less sure, and nothing worse
 			counted = m.Posts
 			d.Keep(ctx, KeptPosts, strconv.Itoa(counted))
+		}
+		if strange++; seen.Screen != UnknownScreen || m.Shared {
+			strange = 0
+		}
+		if p.guide != nil && strange >= askAfter && move.Do != DoStop {
+			var note string
+			if move, note, err = p.advised(ctx, ph, s, post.Me); err != nil {
+				return failed(err)
+			}
+			if note != "" {
+				notes = append(notes, "guide: "+note)
+			}
 		}
 		switch move.Do {
 		case DoDone:

@@ -29,6 +29,7 @@ type hand struct {
 	app    *simgram.App
 	asked  bool // Share was asked for
 	broken func(call string) error
+	watch  looking // notes what is shown, where set
 }
 
 func (h *hand) fail(call string) error {
@@ -87,7 +88,12 @@ func try(t *testing.T, cfg simgram.Config, change ...func(*hand)) (reel.Report, 
 	}
 	asked := 0
 	p := instagram.NewPoster(func(ctx context.Context) error { now = now.Add(time.Second); return context.Cause(ctx) }, func(s phone.Screen) { t.Errorf("no rule knows %+v", s) })
-	r, m := p.Post(t.Context(), h, instagram.Post{Me: "mira.weaves", Caption: caption, Length: "0:31"}, reel.Desk{
+	var ph instagram.Phone = h
+	if h.watch.names != nil {
+		h.watch.hand = h
+		ph = h.watch
+	}
+	r, m := p.Post(t.Context(), ph, instagram.Post{Me: "mira.weaves", Caption: caption, Length: "0:31"}, reel.Desk{
 		Step: func(string) {}, Share: func(context.Context) bool { asked++; h.asked = true; return true },
 	})
 	if m.Shared != (asked == 1) || asked > 1 {

@@ -32,6 +32,8 @@ type Config struct {
 	Prepared bool
 	// Length says how the gallery labels a video, m:ss; empty where it cannot tell.
 	Length func(video string) string
+	// Guide makes whom to ask about screens that no rule knows, anew for each attempt; nil: nobody is asked.
+	Guide func() instagram.Guide
 	// Grace is how long a look waits for a post that may still come before it calls it absent: an app goes on with an upload after it
 	// was begun anew, and a profile may be late. DefaultGrace where zero.
 	Grace time.Duration
@@ -139,6 +141,9 @@ func (p *Publisher) drive(ctx context.Context, a reel.Assignment, dev *adb.Devic
 	var unknown []phone.Screen
 	err := p.session(ctx, dev, t, func(s *appium.Session) {
 		poster := instagram.NewPoster(p.pause, func(s phone.Screen) { unknown = append(unknown, s) })
+		if p.cfg.Guide != nil {
+			poster.Ask(p.cfg.Guide(), s.Picture)
+		}
 		post := instagram.Post{Me: a.Account, Caption: a.Caption}
 		if p.cfg.Length != nil {
 			post.Length = p.cfg.Length(a.VideoPath)

@@ -1,7 +1,6 @@
 package phonepost
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,7 +52,7 @@ func TestTheShelfIsBounded(t *testing.T) {
 			left = append(left, e.Name())
 		}
 		if !slices.Equal(left, c.want) {
-			t.Error(fmt.Sprintf("%s: left %v, want %v", name, left, c.want))
+			t.Errorf("%s: left %v, want %v", name, left, c.want)
 		}
 	}
 }

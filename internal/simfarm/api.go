@@ -40,6 +40,7 @@ func item(id string, code int, status int) reply {
 
 func (f *Farm) routes() http.Handler {
 	m := http.NewServeMux()
+	f.control(m)
 	m.HandleFunc("PUT /oss/{name}", f.store)
 	for path, do := range map[string]func(ask) reply{
 		"auth/status": func(ask) reply { return ok(nil) }, "phone/list": f.list, "phone/status": f.state, "phone/start": f.startCall, "phone/stop": f.stopCall,
@@ -85,12 +86,23 @@ const (
 	running  = 0
 	starting = 1
 	off      = 2
+	expired  = 3
 )
+
+// expires says that the next run of a phone that is off is one in which its time is used up. The lock is held.
+func (f *Farm) expires(r *rented) bool {
+	has := func(list []Harm) bool {
+		return slices.ContainsFunc(list, func(h Harm) bool { return h.Kind == "expired" })
+	}
+	return has(r.harms) || len(r.runs) > 0 && has(r.runs[0].Harms)
+}
 
 func (f *Farm) status(r *rented) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
+	case r.phone == nil && f.expires(r):
+		return expired
 	case r.phone == nil:
 		return off
 	case time.Since(r.since) < f.cfg.Boot:
@@ -129,9 +141,12 @@ func (f *Farm) startCall(in ask) reply {
 	if r == nil {
 		return item(in.ID, 42001, 0)
 	}
-	code, err := f.start(r)
-	if err != nil {
+	code, whole, err := f.start(r)
+	switch {
+	case err != nil:
 		return reply{code: 50000, msg: "server err"}
+	case whole != 0:
+		return reply{code: whole, msg: "refused"}
 	}
 	return item(in.ID, code, starting)
 }
@@ -158,6 +173,8 @@ func (f *Farm) setADB(in ask) reply {
 	switch {
 	case r == nil || r.phone == nil:
 		return reply{code: 42002, msg: "env not running"}
+	case in.Open && f.refuses(r, "adb_closed"):
+		return ok(nil) // it says so, and does not
 	case in.Open && r.adb:
 		return reply{code: 50000, msg: "server err"}
 	}
@@ -215,6 +232,12 @@ func (f *Farm) load(in ask) reply {
 	p := f.on(in.ID)
 	if p == nil {
 		return reply{code: 42002, msg: "env not running"}
+	}
+	f.mu.Lock()
+	fails := f.refuses(f.phones[in.ID], "upload_fails")
+	f.mu.Unlock()
+	if fails {
+		return reply{code: 50000, msg: "server err"}
 	}
 	name := filepath.Join(f.cfg.Dir, filepath.Base(in.FileURL))
 	file, err := os.Open(name)

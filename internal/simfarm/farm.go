@@ -23,6 +23,7 @@ import (
 type Config struct {
 	Accounts []string // a phone for each, named like it
 	Mixed    bool     // faults and troubles, drawn from Seed
+	Script   *Script  // what happens where nothing is drawn, or before it is; nil: nothing
 	Seed     uint64
 	Boot     time.Duration // of a phone
 	Upload   time.Duration // of a reel
@@ -59,6 +60,9 @@ type rented struct {
 	leaving     bool // it is being stopped
 	adb         bool
 	later       []*time.Timer
+	harms       []Harm           // that wait for their moment
+	runs        []Run            // what the next starts bring
+	always      simgram.Scenario // what the app does else
 }
 
 // password is the login of all phones.
@@ -71,11 +75,23 @@ func Start(cfg Config) (*Farm, error) {
 		posts: map[Post]int{},
 	}
 	for i, account := range cfg.Accounts {
-		g := simgram.Config{Account: account, Posts: 10, Upload: cfg.Upload, World: f}
-		if cfg.Mixed {
-			g.Scenario, g.Language = f.drawScenario(), simgram.Languages()[f.chance.IntN(len(simgram.Languages()))]
+		said := cfg.Script.of(account)
+		r := &rented{id: fmt.Sprintf("5284%014d", i+1), account: account, runs: said.Runs}
+		g := simgram.Config{Account: account, Posts: 10, Upload: cfg.Upload, World: f, Language: said.Language, Moment: func(m simgram.Moment) {
+			switch m {
+			case simgram.SharePage:
+				f.moment(r, BeforeShare)
+			case simgram.Shared:
+				f.moment(r, AfterShare)
+			}
+		}}
+		if said.Posts > 0 {
+			g.Posts = said.Posts
 		}
-		r := &rented{id: fmt.Sprintf("5284%014d", i+1), account: account, app: simgram.New(g)}
+		if cfg.Mixed {
+			r.always, g.Language = f.drawScenario(), simgram.Languages()[f.chance.IntN(len(simgram.Languages()))]
+		}
+		r.app = simgram.New(g)
 		f.phones[r.id] = r
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -123,7 +139,7 @@ func (f *Farm) Posted(account, caption string, _ simphone.File) {
 	f.posts[Post{account, caption}]++
 }
 
-// drawScenario draws what an account's app does to people. One in eight is in trouble.
+// drawScenario draws what an account's app does to people, for good. One in eight is in trouble.
 func (f *Farm) drawScenario() (s simgram.Scenario) {
 	s.Popups = [][]string{nil, nil, {"rate"}, {"permission", "stickers"}}[f.chance.IntN(4)]
 	switch f.chance.IntN(16) {
@@ -143,48 +159,41 @@ func (f *Farm) drawScenario() (s simgram.Scenario) {
 	return s
 }
 
-// harm draws what happens to a phone that has just started; the lock is held.
-func (f *Farm) harm(r *rented) {
-	if !f.cfg.Mixed {
-		return
+// begins gives a phone that is about to start what will happen to it; the lock is held.
+func (f *Farm) begins(r *rented) {
+	next := Run{App: r.always}
+	switch {
+	case len(r.runs) > 0:
+		next, r.runs = r.runs[0], r.runs[1:]
+	case f.cfg.Mixed:
+		next.Harms = f.draw().Harms
 	}
-	p := r.phone
-	faults := map[int]struct {
-		name string
-		do   func()
-	}{0: {"link cut", p.Drop}, 1: {"server on the phone dies", p.KillServer}, 2: {"logged out", p.Logout}}
-	x, ok := faults[f.chance.IntN(9)]
-	if !ok {
-		return
-	}
-	after := time.Duration(500+f.chance.IntN(8000)) * time.Millisecond
-	r.later = append(r.later, time.AfterFunc(after, x.do))
-	f.faults = append(f.faults, fmt.Sprintf("%s: %s after %s", r.account, x.name, after))
+	r.harms = append(r.harms, next.Harms...)
+	r.app.Become(next.App)
 }
 
-// start turns a phone on. It answers a code where the vendor refuses.
-func (f *Farm) start(r *rented) (code int, err error) {
+// start turns a phone on, unless the vendor refuses: with a code of the phone's, or of the whole answer.
+func (f *Farm) start(r *rented) (phone, whole int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.phone != nil {
-		return 0, nil
+		return 0, 0, nil
 	}
-	if f.cfg.Mixed {
-		switch f.chance.IntN(16) {
-		case 0:
-			f.faults = append(f.faults, r.account+": start refused, no room")
-			return 47002, nil
-		case 1:
-			f.faults = append(f.faults, r.account+": start refused, in use")
-			return 43007, nil
+	f.begins(r)
+	for _, no := range []struct {
+		kind         string
+		phone, whole int
+	}{{"no_money", 0, 41001}, {"too_many_calls", 0, 40007}, {"no_room", 47002, 0}, {"in_use", 43007, 0}, {"start_fails", 43010, 0}} {
+		if f.refuses(r, no.kind) {
+			return no.phone, no.whole, nil
 		}
 	}
 	r.phone, err = simphone.Start(simphone.Config{App: r.app, Name: r.account, Password: password, Latency: f.cfg.Latency})
 	r.since, r.adb = time.Now(), false
 	if err == nil {
-		f.harm(r)
+		f.strike(r, AtStart)
 	}
-	return 0, err
+	return 0, 0, err
 }
 
 // stop turns a phone off. Its app is gone from the screen; an upload that runs is Instagram's by now, and ends.
@@ -200,7 +209,7 @@ func (f *Farm) stop(id string) error {
 	for _, t := range r.later {
 		t.Stop()
 	}
-	r.later = nil
+	r.later, r.harms = nil, nil
 	f.mu.Unlock()
 	err := p.Close()
 	r.app.Event(simphone.Event{Kind: simphone.Stopped, Package: simgram.Package})
@@ -234,7 +243,17 @@ type Report struct {
 	Faults  []string `json:"faults,omitempty"`
 }
 
-// Report waits until every upload has ended, and counts.
+// AwaitUploads waits for as long as an upload takes that began just now.
+func (f *Farm) AwaitUploads(ctx context.Context) {
+	t := time.NewTimer(f.cfg.Upload)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// Report counts what was posted until now.
 func (f *Farm) Report() Report {
 	for _, id := range f.ids() {
 		f.Picture(id) // an app notices the end of an upload when it is looked at

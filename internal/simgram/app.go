@@ -25,13 +25,24 @@ type Config struct {
 	World    World
 	Clock    func() time.Time
 	Scenario Scenario
+	// Moment is told when something is reached; nil where nobody wants to know. It must not use the app.
+	Moment func(Moment)
 }
+
+// Moment is a point on the way to a post.
+type Moment int
+
+// The moments.
+const (
+	SharePage Moment = iota // the page is shown on which Share is touched
+	Shared                  // Share was touched, and the upload begins
+)
 
 // Scenario is what happens in an app beside the usual.
 type Scenario struct {
 	Trouble    Trouble  // with the account, from the start on
 	AfterShare Trouble  // with the account, once Share was tapped
-	Popups     []string // windows that come one after another: rate, verified, permission, stickers
+	Popups     []string // windows that come one after another: of Popups
 	Stale      bool     // a banner of an earlier post stands on the feed
 	CannotPost bool     // a banner of an earlier failure stands on the feed
 	Story      bool     // the gallery opens for a story first
@@ -80,6 +91,7 @@ type App struct {
 	asked    bool // Share was asked for once more
 
 	uploading time.Time // when the upload began; zero when none runs
+	sent      string    // its caption
 	result    string    // posted or failed, until the app is begun anew
 }
 
@@ -103,6 +115,23 @@ func New(cfg Config) *App {
 		a.reels = append(a.reels, posted{fmt.Sprintf("An earlier reel, and the one before it had the number %d", cfg.Posts-i), now.Add(-time.Duration(i) * time.Hour)})
 	}
 	return a
+}
+
+// Become gives the app another scenario, as from its next start on.
+func (a *App) Become(s Scenario) {
+	a.cfg.Scenario, a.popups, a.trouble, a.story, a.asked = s, s.Popups, s.Trouble, s.Story, false
+}
+
+// Popups lists the windows that may come.
+func Popups() []string { return []string{"rate", "verified", "permission", "stickers", Strange} }
+
+// Strange is a window that nobody has seen before: what leads on without agreeing to anything is in its own words.
+const Strange = "strange"
+
+func (a *App) reached(m Moment) {
+	if a.cfg.Moment != nil {
+		a.cfg.Moment(m)
+	}
 }
 
 // The pages.
@@ -163,11 +192,10 @@ func (a *App) tick() {
 		return
 	}
 	a.posts++
-	a.reels = append(a.reels, posted{a.caption, a.cfg.Clock()})
+	a.reels = append(a.reels, posted{a.sent, a.cfg.Clock()})
 	if a.cfg.World != nil {
-		a.cfg.World.Posted(a.cfg.Account, a.caption, a.chosen)
+		a.cfg.World.Posted(a.cfg.Account, a.sent, a.chosen)
 	}
-	a.caption = ""
 	if !a.cfg.Scenario.Silent {
 		a.result = "posted"
 	}
@@ -206,6 +234,7 @@ func (a *App) Press(k phone.Key) {
 		a.at = home
 	case k != phone.KeyBack || a.at == home:
 	case a.trouble != "":
+	case len(a.popups) > 0 && a.at == feed && a.popups[0] == Strange: // it stays
 	case len(a.popups) > 0 && a.at == feed:
 		a.popups = a.popups[1:]
 	case a.keyboard:
@@ -249,13 +278,16 @@ func (a *App) do(act string) {
 		if _, err := fmt.Sscanf(act, "reel %d", &n); err == nil && n < len(a.reels) {
 			a.opened, a.unfolded, act = n, false, reel
 		}
-		a.at = act
+		if a.at = act; act == sharing {
+			a.reached(SharePage)
+		}
 	}
 }
 
 // share begins the upload: from here on there is no way back.
 func (a *App) share() {
 	a.uploading, a.result, a.keyboard = a.cfg.Clock(), "", false
+	a.sent, a.caption = a.caption, ""
 	a.at, a.trouble = feed, a.cfg.Scenario.AfterShare
 	if a.cfg.Scenario.Crash {
 		a.at = home
@@ -263,4 +295,5 @@ func (a *App) share() {
 	if a.cfg.Upload == 0 {
 		a.tick()
 	}
+	a.reached(Shared)
 }

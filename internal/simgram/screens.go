@@ -120,6 +120,12 @@ func (a *App) feed() []element {
 	list = append(list, el("row_feed_photo_profile_name", "lina.bakes", "lina.bakes", "", box(420, 40)),
 		el("row_feed_comment_textview_layout", "my account was suspended once, action blocked, try again later lol", "", "", box(470, 60)))
 	list = append(list, a.tabs()...)
+	if len(a.popups) > 0 && a.popups[0] == Strange {
+		return []element{ // it covers the page
+			el("quux_title", "Meet the new orbit", "", "", box(400, 60)), el("quux_body", "Reels in orbit reach people who are awake.", "", "", box(480, 60)),
+			el("quux_a", "Share into orbit", "", "logout", box(700, 80)), el("quux_b", "Stay on the ground", "", "dismiss", box(800, 80)),
+		}
+	}
 	if len(a.popups) > 0 {
 		return append(list, a.popup(a.popups[0])...)
 	}

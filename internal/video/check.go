@@ -1,6 +1,7 @@
 package video
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -134,7 +135,8 @@ func CheckFile(path string) (Facts, []Problem, error) {
 
 // Unread is the problem that an error of Read tells of, where it is one of the file and not of the disk.
 func Unread(err error) (Problem, bool) {
-	if own, ok := err.(*Unreadable); ok {
+	var own *Unreadable
+	if errors.As(err, &own) {
 		return Problem{"video_unreadable", "cannot be read as a video: " + own.Why, true}, true
 	}
 	return Problem{}, false

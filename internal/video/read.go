@@ -214,7 +214,7 @@ func (p *reader) box(h *mp4.ReadHandle) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.read(kind, payload)
+		p.read(payload)
 	}
 	if inside(b.Type) {
 		_, err := h.Expand()
@@ -241,7 +241,7 @@ func known(kind string) bool {
 	return false
 }
 
-func (p *reader) read(kind string, payload mp4.IBox) {
+func (p *reader) read(payload mp4.IBox) {
 	switch b := payload.(type) {
 	case *mp4.Ftyp:
 		p.facts.Container = brand(b)
