@@ -174,11 +174,11 @@ func (j *job) run() (verdict, then string) {
 		}
 		d := plan.After(plan.Try{Tally: tally, Pass: pass, LastPass: 5, ShareBegun: r.Evidence.ShareBegun}, v, limits)
 		tally = tally.Failed(v.Category)
-		switch {
-		case d.State == reel.Failed:
+		if d.State == reel.Failed {
 			then += "tried again, "
 			continue
-		case d.State == reel.InDoubt:
+		}
+		if d.State == reel.InDoubt {
 			if d.Hold {
 				return verdict, then + "in doubt, the account is held: a person looks"
 			}
