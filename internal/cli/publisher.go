@@ -76,10 +76,12 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 		}, nil
 	case config.PublisherPhone:
 		return a.phonePublisher(s, mark, launch, l, secrets)
+	case config.PublisherGraph:
+		return a.graphPublisher(s, l, secrets)
 	case "":
 		return publisher{}, hinted{
 			usage("no publisher is chosen"),
-			"put 'publisher: command' or 'publisher: rehearsal' into reelpass.yaml, or give --publisher",
+			"put 'publisher: graph', phone, command or rehearsal into reelpass.yaml, or give --publisher",
 		}
 	}
 	return publisher{}, usage("publisher %s is not in this build", s.Publisher)

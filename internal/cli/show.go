@@ -259,7 +259,7 @@ func wayOut(r reel.Record, held bool) string {
 func (a *app) accountsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "accounts",
-		Short: "list held accounts; hold and release them",
+		Short: "list held accounts; hold and release them; tokens of the official API",
 		Long: `Without a subcommand: the accounts that are held, since when and why, and how
 many jobs wait for their release. After an account verdict nothing touches the
 account until a person has looked and released it. A hold with a time, as after
@@ -340,6 +340,6 @@ jobs aside, and the first run after that time takes them.`
 			return nil
 		})
 	}
-	c.AddCommand(release, hold)
+	c.AddCommand(append(a.tokenCommands(), release, hold)...)
 	return c
 }

@@ -26,7 +26,7 @@ type simulation struct {
 	seed                  uint64
 	boot, upload, latency config.Duration
 	pictures              string
-	json, kinds           bool
+	json, kinds, graph    bool
 }
 
 func (a *app) simulateCommand() *cobra.Command {
@@ -35,7 +35,7 @@ func (a *app) simulateCommand() *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use:   "simulate [-- COMMAND...]",
-		Short: "try the phone publisher out: simulated phones with a small Instagram, on this machine",
+		Short: "try a publisher out: simulated phones with a small Instagram, or a false API, on this machine",
 		Long: `Starts a farm of simulated phones behind a simulated GeeLark, on this machine
 alone, and runs COMMAND with its address and credential in the environment, so
 that 'reelpass run' uses it with the real adb, Appium and driver. Afterwards it
@@ -49,14 +49,19 @@ fault in two runs of a phone are drawn from --seed, before and after Share: cut
 and frozen links, lost logins, full disks, dying servers, refusals of GeeLark.
 A --scenario FILE says what happens to which account, run by run, and by the
 address in SIMULATE_URL another program can look at phones and harm them:
-docs/simulate.md has both. 'reelpass simulate --kinds' lists the faults.`,
+docs/simulate.md has both. 'reelpass simulate --kinds' lists the faults.
+
+With --graph it is Instagram's official API that is simulated, for publisher
+graph: accounts with tokens, containers, limits, and with --scenario mixed every
+way in which its calls were seen to fail.`,
 		Example: `  reelpass simulate --accounts mira,lina -- reelpass run posts.csv --db sim.db
-  reelpass simulate --phones 8 --scenario mixed --pictures shots -- reelpass run posts.csv --db sim.db`,
+  reelpass simulate --phones 8 --scenario mixed --pictures shots -- reelpass run posts.csv --db sim.db
+  reelpass simulate --graph --accounts mira,lina -- reelpass run posts.csv --db sim.db`,
 		Args: cobra.ArbitraryArgs,
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.IntVar(&s.phones, "phones", 4, "how many phones, where no accounts are named")
+	f.IntVar(&s.phones, "phones", 4, "how many phones or accounts, where none are named")
 	f.StringSliceVarP(&s.accounts, "accounts", "a", nil, "a phone for each of these accounts, as `a,b`")
 	f.StringVar(&s.scenario, "scenario", "none", "none: all goes well; mixed: what a seed draws; else a `FILE`")
 	f.Uint64Var(&s.seed, "seed", 1, "what is drawn follows from it")
@@ -65,30 +70,37 @@ docs/simulate.md has both. 'reelpass simulate --kinds' lists the faults.`,
 	f.Var(&s.latency, "latency", "how long a phone takes for each command")
 	f.StringVar(&s.pictures, "pictures", "", "write a picture of each phone's screen into `FOLDER` at the end")
 	f.BoolVar(&s.json, "json", false, "print the report as one JSON object")
+	f.BoolVar(&s.graph, "graph", false, "simulate Instagram's official API instead of phones")
 	f.BoolVar(&s.kinds, "kinds", false, "list the faults that may happen, and end")
 	c.RunE = func(c *cobra.Command, args []string) error { return a.simulate(c.Context(), s, args) }
 	return c
 }
 
 func (a *app) simulate(ctx context.Context, s simulation, argv []string) (err error) {
-	const most = 200
+	most := 200
 	if s.kinds {
 		for _, k := range simfarm.Kinds() {
 			fmt.Fprintf(a.out, "%-16s %s\n", k.Name, k.About)
 		}
 		return nil
 	}
-	script, err := scriptOf(s.scenario)
-	switch {
-	case err != nil:
-		return err
-	case len(s.accounts) == 0 && (s.phones < 1 || s.phones > most) || len(s.accounts) > most:
-		return usage("from 1 to %d phones can be simulated", most)
+	if s.graph {
+		most = 10_000
+	}
+	if len(s.accounts) == 0 && (s.phones < 1 || s.phones > most) || len(s.accounts) > most {
+		return usage("from 1 to %d phones or accounts can be simulated", most)
 	}
 	for i := range s.phones {
 		if len(s.accounts) == i && i < s.phones {
 			s.accounts = append(s.accounts, fmt.Sprintf("sim-%d", i+1))
 		}
+	}
+	if s.graph {
+		return a.simulateGraph(ctx, s, argv)
+	}
+	script, err := scriptOf(s.scenario)
+	if err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "reelpass-simulate-")
 	if err != nil {

@@ -79,6 +79,15 @@ phone:
   evidence: seen
   evidence_kept: 9
   evidence_size: 2 MB
+graph:
+  accounts: a.age
+  key: a.key
+  version: v26.0
+  instagram: http://127.0.0.1:3/ig
+  facebook: http://127.0.0.1:3/fb
+  posts_per_day: 2
+  bucket: s3://reels/out
+  check: false
 navigator:
   model: some-model
   url: http://127.0.0.1:2
@@ -107,6 +116,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			From: "devices", GeeLark: "http://127.0.0.1:1", Devices: []string{"mira=emulator-5554", "lina=10.0.0.7:5555"}, ADB: "/opt/adb",
 			AndroidHome: "/opt/sdk", Appium: "/opt/appium", Locks: "phones", Evidence: "seen", EvidenceKept: 9, EvidenceSize: 2_000_000,
 		},
+		Graph:     config.Graph{Accounts: "a.age", Key: "a.key", Version: "v26.0", Instagram: "http://127.0.0.1:3/ig", Facebook: "http://127.0.0.1:3/fb", PostsPerDay: 2, Bucket: "s3://reels/out"},
 		Navigator: config.Navigator{Model: "some-model", URL: "http://127.0.0.1:2", Steps: 3, Cents: 4, CentsIn: 5, CentsOut: 6},
 	}
 	for name, file := range map[string]string{
@@ -244,16 +254,18 @@ func TestValidate(t *testing.T) {
 		{func(s *config.Settings) { s.MediaCache = "" }, "media_cache must not be empty"},
 		{func(s *config.Settings) { s.MediaCacheSize = 0 }, "media_cache_size must be more than nothing, not 0"},
 		{func(s *config.Settings) { s.Accounts = []string{"a", " "} }, "accounts must not hold an empty name"},
-		{func(s *config.Settings) { s.Publisher = "robot" }, `unknown publisher "robot": want command, phone or rehearsal`},
+		{func(s *config.Settings) { s.Publisher = "robot" }, `unknown publisher "robot": want graph, phone, command or rehearsal`},
 		{func(s *config.Settings) { s.Publisher, s.Phone.From = "phone", "devices" }, "publisher phone from devices needs phone.devices, as ACCOUNT=SERIAL"},
 		{func(s *config.Settings) { s.Phone.From = "afar" }, `phone.from must be geelark or devices, not "afar"`},
 		{func(s *config.Settings) { s.Phone.Devices = []string{"a=b", "c="} }, `phone.devices must be a list of ACCOUNT=SERIAL, not "c="`},
 		{func(s *config.Settings) { s.Phone.Appium = "" }, "phone.appium must not be empty"},
+		{func(s *config.Settings) { s.Graph.PostsPerDay = -1 }, "graph.posts_per_day must not be negative, not -1"},
+		{func(s *config.Settings) { s.Graph.Bucket = "gs://x" }, `graph.bucket must begin with s3://, not "gs://x"`},
+		{func(s *config.Settings) { s.Graph.Key = "" }, "graph.accounts, graph.key and graph.version must not be empty"},
 		{func(s *config.Settings) { s.Navigator.Steps = 0 }, "navigator.steps and navigator.cents must be at least 1, not 0 and 25"},
 		{func(s *config.Settings) { s.Navigator.CentsIn = -1 }, "navigator.cents_in and navigator.cents_out must not be negative, not -1 and 500"},
 		{func(s *config.Settings) { s.Phone.EvidenceSize = 0 }, "phone.evidence_size must be more than nothing, not 0"},
 		{func(s *config.Settings) { s.Phone.EvidenceKept = 0 }, "phone.evidence_kept must be at least 1, not 0"},
-		{func(s *config.Settings) { s.Publisher = "graph" }, "publisher graph is not in this build"},
 		{func(s *config.Settings) { s.Publisher = "command" }, "publisher command needs command.run, the program to start"},
 		{func(s *config.Settings) { s.Command.Protocol = "xml" }, `command.protocol must be exit or jsonl, not "xml"`},
 		{func(s *config.Settings) { s.Command.Timeout = -1 }, "command.timeout must not be negative, not -1ns"},

@@ -16,7 +16,7 @@ const (
 	PublisherCommand   = "command"   // the user's own program
 	PublisherRehearsal = "rehearsal" // follows a script; publishes nothing
 	PublisherPhone     = "phone"     // the app on a cloud phone or on a device that adb reaches
-	PublisherGraph     = "graph"     // Instagram's official API; a known name that this build does not have
+	PublisherGraph     = "graph"     // Instagram's official API
 )
 
 // Where the phones of the phone publisher come from.
@@ -59,6 +59,7 @@ type Settings struct {
 	Command           Command
 	Rehearsal         Rehearsal
 	Phone             Phone
+	Graph             Graph
 	Navigator         Navigator
 }
 
@@ -90,6 +91,18 @@ type Phone struct {
 	Evidence     string
 	EvidenceKept int
 	EvidenceSize Size
+}
+
+// Graph is the section of the official API. Tokens are never in it.
+type Graph struct {
+	Accounts    string
+	Key         string
+	Version     string
+	Instagram   string
+	Facebook    string
+	PostsPerDay int
+	Bucket      string
+	Check       bool
 }
 
 // Navigator is the section of who is asked about unknown screens. The key is never in it: it comes from the environment alone.
@@ -135,6 +148,7 @@ func Default() Settings {
 			From: FromGeeLark, ADB: "adb", AndroidHome: "/usr/lib/android-sdk", Appium: ".reelpass/appium", Locks: ".reelpass/phones",
 			Evidence: ".reelpass/evidence", EvidenceKept: 200, EvidenceSize: 500 * 1000 * 1000,
 		},
+		Graph:     Graph{Accounts: ".reelpass/accounts.age", Key: ".reelpass/accounts.key", Version: "v25.0", Check: true},
 		Navigator: Navigator{Steps: 5, Cents: 25, CentsIn: 100, CentsOut: 500},
 	}
 }
@@ -214,9 +228,9 @@ func (s Settings) validatePublisher() error {
 		}
 		return nil
 	case PublisherGraph:
-		return fmt.Errorf("publisher %s is not in this build", s.Publisher)
+		return nil
 	}
-	return fmt.Errorf("unknown publisher %q: want command, phone or rehearsal", s.Publisher)
+	return fmt.Errorf("unknown publisher %q: want graph, phone, command or rehearsal", s.Publisher)
 }
 
 func (s Settings) validateSections() error {
@@ -231,6 +245,12 @@ func (s Settings) validateSections() error {
 		return fmt.Errorf("rehearsal.latency must not be negative, not %s", s.Rehearsal.Latency)
 	case s.Phone.From != FromGeeLark && s.Phone.From != FromDevices:
 		return fmt.Errorf("phone.from must be geelark or devices, not %q", s.Phone.From)
+	case s.Graph.Accounts == "" || s.Graph.Key == "" || s.Graph.Version == "":
+		return errors.New("graph.accounts, graph.key and graph.version must not be empty")
+	case s.Graph.PostsPerDay < 0:
+		return fmt.Errorf("graph.posts_per_day must not be negative, not %d", s.Graph.PostsPerDay)
+	case s.Graph.Bucket != "" && !strings.HasPrefix(s.Graph.Bucket, "s3://"):
+		return fmt.Errorf("graph.bucket must begin with s3://, not %q", s.Graph.Bucket)
 	case s.Navigator.Steps < 1 || s.Navigator.Cents < 1:
 		return fmt.Errorf("navigator.steps and navigator.cents must be at least 1, not %d and %d", s.Navigator.Steps, s.Navigator.Cents)
 	case s.Navigator.CentsIn < 0 || s.Navigator.CentsOut < 0:

@@ -169,6 +169,7 @@ func (c *Client) State(ctx context.Context, id string) (State, error) {
 const (
 	startEvery = 3 * time.Second
 	startMost  = 10 * time.Minute
+	offMost    = time.Minute // a phone that is to start and is off for so long was stopped by somebody
 	stopMost   = time.Minute
 )
 
@@ -188,10 +189,15 @@ func (c *Client) Start(ctx context.Context, id string) error {
 	if _, err := c.one(ctx, "/open/v1/phone/start", id); err != nil {
 		return err
 	}
-	state, err = c.await(ctx, id, startMost, func(s State) bool { return s == Running || s == Expired })
+	begun := c.cfg.Clock()
+	state, err = c.await(ctx, id, startMost, func(s State) bool {
+		return s == Running || s == Expired || s == Off && c.cfg.Clock().Sub(begun) > offMost
+	})
 	switch {
 	case errors.Is(err, errTooLong):
 		return &Finding{CodeStartTimeout, fmt.Sprintf("the phone did not start within %s", startMost)}
+	case err == nil && state == Off:
+		return &Finding{CodeStartTimeout, "the phone is off again: somebody stopped it while it started"}
 	case err == nil && state == Expired:
 		return &Finding{CodeExpired, "the phone's time is used up"}
 	}

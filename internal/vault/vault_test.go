@@ -149,11 +149,13 @@ func TestTokensAreRenewedInTime(t *testing.T) {
 		must(t, f.Put(vault.Entry{Name: "mira", Login: c.login, Token: token, Issued: now.Add(c.issued), Expires: now.Add(c.expires)}))
 		asked := 0
 		var told error
-		k := &vault.Keeper{File: f, Clock: func() time.Time { return now }, Told: func(_ string, err error) { told = err },
+		k := &vault.Keeper{
+			File: f, Clock: func() time.Time { return now }, Told: func(_ string, err error) { told = err },
 			Renew: func(_ context.Context, e vault.Entry) (string, time.Duration, error) {
 				asked++
 				return e.Token + "-new", 60 * day, c.fails
-			}}
+			},
+		}
 		for range 3 {
 			e, err := k.Entry(t.Context(), "mira")
 			if (err != nil) != c.over || !c.over && (e.Token == token+"-new") != c.renewed {

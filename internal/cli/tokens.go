@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"reelpass/internal/console"
+	"reelpass/internal/graph"
+	"reelpass/internal/reel"
+	"reelpass/internal/vault"
+)
+
+// tokenLife is how long a token of Instagram Login lives from when it was given (Meta, exchange of tokens).
+const tokenLife = 60 * 24 * time.Hour
+
+// tokenCommands are the subcommands of accounts that deal with tokens of the official API.
+func (a *app) tokenCommands() []*cobra.Command {
+	return []*cobra.Command{a.accountsAdd(), a.accountsList(), a.accountsCheck(), a.accountsRemove()}
+}
+
+func (a *app) accountsAdd() *cobra.Command {
+	c := &cobra.Command{
+		Use: "add ACCOUNT", Short: "take an account's token for the official API",
+		Long: `Reads a long-lived token of Instagram's official API from standard input, asks
+the API whose it is, and keeps it encrypted in graph.accounts. A token of an
+account that is there takes the place of the old one. The key that opens the
+file is made in graph.key, unless REELPASS_AGE_KEY or a systemd credential
+"reelpass-age-key" holds one.
+
+Tokens of Instagram Login live for 60 days and are renewed by whoever runs a
+batch in their last ten. A token may also come from the environment
+(INSTAGRAM_TOKEN_NAME) or a systemd credential (instagram-NAME); then it is not
+kept, and not renewed.`,
+		Example: "  reelpass accounts add studio.nord < token.txt",
+		Args:    cobra.ExactArgs(1),
+	}
+	login := c.Flags().String("login", "", "`instagram` or facebook (default: as the token begins)")
+	id := c.Flags().String("id", "", "the account's `ID` (default: the API is asked)")
+	expires := c.Flags().String("expires", "", "when the token lapses, as `DATE` (default for Instagram Login: in 60 days)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		s, err := a.settings(c, flags(c))
+		if err != nil {
+			return err
+		}
+		if a.look().Live {
+			fmt.Fprint(a.err, "Paste the token and press Enter (it is shown): ")
+		}
+		line, err := bufio.NewReader(io.LimitReader(a.in, 1<<16)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		token := strings.TrimSpace(line)
+		if token == "" || strings.ContainsAny(token, " \t\"'") {
+			return hinted{usage("standard input holds no token"), "give it as 'reelpass accounts add " + args[0] + " < token.txt'"}
+		}
+		e := vault.Entry{Name: args[0], ID: *id, Token: token, Login: cmp.Or(*login, vault.LoginOf(token)), Issued: a.now().UTC().Truncate(time.Second)}
+		switch {
+		case e.Login != string(graph.Instagram) && e.Login != string(graph.Facebook):
+			return usage("--login must be instagram or facebook, not %q", e.Login)
+		case *expires != "":
+			if e.Expires, err = time.Parse(time.DateOnly, *expires); err != nil {
+				return usage("--expires wants a date like 2027-01-31, not %q", *expires)
+			}
+		case e.Login == string(graph.Instagram):
+			e.Expires = e.Issued.Add(tokenLife)
+		}
+		client, err := graphClient(s.Graph, 4)
+		if err != nil {
+			return err
+		}
+		name, err := a.askWhose(c.Context(), client, &e)
+		if err != nil {
+			return err
+		}
+		if err := a.keeper(s.Graph, client, nil).File.Put(e); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "account %s: the token of %s (id %s) is kept in %s%s\n", console.Clean(e.Name), console.Clean(name), e.ID, s.Graph.Accounts, lapses(e.Expires))
+		return nil
+	}
+	return c
+}
+
+// askWhose asks the API whose the token is, and puts its id into the entry where none was given.
+func (a *app) askWhose(ctx context.Context, client *graph.Client, e *vault.Entry) (name string, err error) {
+	id, name, err := client.Me(ctx, graph.Account{Login: graph.Login(e.Login), Token: e.Token})
+	var f *graph.Failure
+	switch {
+	case err == nil && e.ID == "":
+		e.ID = id
+	case err == nil && e.ID != id && e.Login == string(graph.Instagram):
+		return name, usage("the token is of %s (id %s), not of the account with id %s", name, id, e.ID)
+	case errors.As(err, &f) && f.Code == 190:
+		return "", hinted{usage("the API does not take this token: %s", f.Message), "a token of Facebook Login needs --login facebook; a lapsed one needs the account's consent again"}
+	case err != nil:
+		return "", err
+	}
+	return cmp.Or(name, e.Name), nil
+}
+
+func (a *app) accountsList() *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: "list the accounts whose tokens are kept", Args: cobra.NoArgs}
+	asJSON := c.Flags().Bool("json", false, "print one JSON object a line")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		all, err := a.tokens(c)
+		if err != nil {
+			return err
+		}
+		if !*asJSON && len(all) == 0 {
+			fmt.Fprintln(a.out, "no token is kept; 'reelpass accounts add NAME' takes one")
+		}
+		enc := json.NewEncoder(a.out)
+		for _, e := range all {
+			if *asJSON {
+				if err := enc.Encode(map[string]any{"account": e.Name, "id": e.ID, "login": e.Login, "issued": e.Issued, "expires": e.Expires}); err != nil {
+					return err
+				}
+				continue
+			}
+			fmt.Fprintf(a.out, "%-24s %-18s %-10s %s\n", console.Clean(e.Name), e.ID, e.Login, left(e.Expires, a.now()))
+		}
+		return nil
+	}
+	return c
+}
+
+func left(expires, now time.Time) string {
+	switch days := int(expires.Sub(now).Hours() / 24); {
+	case expires.IsZero():
+		return "its end is not known"
+	case !now.Before(expires):
+		return "lapsed on " + expires.UTC().Format(time.DateOnly) + ": it needs the account's consent again"
+	default:
+		return fmt.Sprintf("until %s (%s)", expires.UTC().Format(time.DateOnly), count(days, "day", "days"))
+	}
+}
+
+func (a *app) tokens(c *cobra.Command) ([]vault.Entry, error) {
+	s, err := a.settings(c, flags(c))
+	if err != nil {
+		return nil, err
+	}
+	return a.keeper(s.Graph, nil, nil).File.Entries()
+}
+
+func (a *app) accountsCheck() *cobra.Command {
+	c := &cobra.Command{
+		Use: "check [ACCOUNT...]", Short: "ask the official API whether tokens are good, and how many posts they may still make",
+		Long: "Asks the API for each account, or for all that are kept. Exit code 1 where a token is not good.",
+	}
+	asJSON := c.Flags().Bool("json", false, "print one JSON object a line")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		s, err := a.settings(c, flags(c))
+		if err != nil {
+			return err
+		}
+		client, err := graphClient(s.Graph, 4)
+		if err != nil {
+			return err
+		}
+		k := a.keeper(s.Graph, client, func(name string, err error) {
+			fmt.Fprintf(a.err, "account %s: the token could not be renewed: %v\n", name, err)
+		})
+		if len(args) == 0 {
+			all, err := k.File.Entries()
+			if err != nil {
+				return err
+			}
+			for _, e := range all {
+				args = append(args, e.Name)
+			}
+		}
+		x := &addresses{keeper: k, client: client}
+		enc := json.NewEncoder(a.out)
+		for _, name := range args {
+			v := struct {
+				Account string `json:"account"`
+				OK      bool   `json:"ok"`
+				Error   string `json:"error,omitempty"`
+				Used    int    `json:"posts_used"`
+				Total   int    `json:"posts_allowed"`
+			}{Account: name}
+			acct, err := x.Account(c.Context(), name)
+			if err == nil {
+				v.Used, v.Total, err = client.Quota(c.Context(), acct)
+			}
+			if v.OK = err == nil; err != nil {
+				v.Error, a.code = reel.Scrub(err.Error()), exitCannot
+			}
+			switch {
+			case *asJSON:
+				if err := enc.Encode(v); err != nil {
+					return err
+				}
+			case err != nil:
+				fmt.Fprintf(a.out, "FAIL  %s: %s\n", console.Clean(name), console.Clean(v.Error))
+			default:
+				fmt.Fprintf(a.out, "ok    %s: %d of %d posts in the last 24 hours\n", console.Clean(name), v.Used, v.Total)
+			}
+		}
+		return nil
+	}
+	return c
+}
+
+func (a *app) accountsRemove() *cobra.Command {
+	c := &cobra.Command{Use: "remove ACCOUNT...", Short: "forget the tokens of accounts", Args: cobra.MinimumNArgs(1)}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		s, err := a.settings(c, flags(c))
+		if err != nil {
+			return err
+		}
+		f := a.keeper(s.Graph, nil, nil).File
+		for _, name := range args {
+			there, err := f.Remove(name)
+			switch {
+			case err != nil:
+				return err
+			case !there:
+				return hinted{usage("no token of account %q is kept", name), "'reelpass accounts list' lists them"}
+			}
+			fmt.Fprintf(a.out, "account %s: its token is forgotten here; it is valid still, until it lapses or is revoked\n", console.Clean(name))
+		}
+		return nil
+	}
+	return c
+}
