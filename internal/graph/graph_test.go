@@ -562,3 +562,34 @@ func TestAPublishedContainerIsNotPublishedAgain(t *testing.T) {
 		}
 	})
 }
+
+// meddling changes a file when its upload begins.
+type meddling struct {
+	line
+	file string
+	done bool
+}
+
+func (m *meddling) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.Contains(r.URL.Path, "ig-api-upload") && !m.done {
+		m.done = true
+		if err := os.WriteFile(m.file, []byte(strings.Repeat("another!!!", 10_001)), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return m.line.RoundTrip(r)
+}
+
+// A video that changes while it is uploaded is not published: the next attempt makes a container for what it is then.
+func TestAVideoThatChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlay(t, simgraph.Config{}, simgraph.Account{})
+		m := &meddling{line: line{server: p.server}, file: p.video}
+		p.change = func(c *graph.Config) { c.Client.HTTP = &http.Client{Transport: m} }
+		p.run()
+		if posts := p.server.Posted(); p.state != "posted" || len(posts) != 1 || posts[0].Bytes != 100_010 || len(p.verdicts) != 1 || p.evidence[0].Code != graph.CodeChanged {
+			t.Errorf("%s %+v %+v", p.state, posts, p.evidence)
+		}
+		p.right()
+	})
+}
