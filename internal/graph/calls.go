@@ -153,12 +153,11 @@ func (s *stamp) UnmarshalJSON(data []byte) (err error) {
 // mediaMost is how many posts a look goes through at most.
 const mediaMost = 100
 
-// Media lists the posts since a moment, the newest first.
-func (c *Client) Media(ctx context.Context, a Account, since time.Time) ([]Medium, error) {
-	var all []Medium
+// Media lists the posts since a moment, the newest first. whole says that these are all of them.
+func (c *Client) Media(ctx context.Context, a Account, since time.Time) (all []Medium, whole bool, err error) {
 	after := ""
 	for len(all) < mediaMost {
-		p := url.Values{"fields": {"id,caption,media_product_type,permalink,timestamp"}, "limit": {"25"}, "since": {strconv.FormatInt(since.Unix(), 10)}}
+		p := url.Values{"fields": {"id,caption,media_product_type,permalink,timestamp"}, "limit": {"25"}, "since": {strconv.FormatInt(max(since.Unix(), 0), 10)}}
 		if after != "" {
 			p.Set("after", after)
 		}
@@ -170,14 +169,14 @@ func (c *Client) Media(ctx context.Context, a Account, since time.Time) ([]Mediu
 			}
 		}
 		if err := c.call(ctx, a, "list media", http.MethodGet, "/"+a.ID+"/media", p, &out); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		all = append(all, out.Data...)
 		if after = out.Paging.Cursors.After; after == "" || out.Paging.Next == "" || len(out.Data) == 0 {
-			break
+			return all, true, nil
 		}
 	}
-	return all, nil
+	return all, false, nil
 }
 
 // Permalink is the public address of a post.

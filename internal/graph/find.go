@@ -23,11 +23,12 @@ func (p *Publisher) Find(ctx context.Context, a reel.Assignment, since time.Time
 		return reel.Look{Finding: reel.Unsure, Why: fmt.Sprintf(format, args...)}
 	}
 	var c kept
-	if a.Kept[keptContainer] == "" {
-		return reel.Look{Finding: reel.Absent, Why: "no container was made"} // it is kept before anything is published
-	}
-	if err := json.Unmarshal([]byte(a.Kept[keptContainer]), &c); err != nil || c.ID == "" {
+	text := a.Kept[keptContainer]
+	if err := json.Unmarshal([]byte(text), &c); text != "" && (err != nil || c.ID == "") {
 		return unsure("what is kept of the container cannot be read")
+	}
+	if c.ID == "" && plain(a.Caption) == "" {
+		return unsure("no container is known, and without a caption no reel can be recognised")
 	}
 	acct, err := p.cfg.Accounts.Account(ctx, a.Account)
 	if err != nil {
@@ -42,9 +43,9 @@ func (p *Publisher) Find(ctx context.Context, a reel.Assignment, since time.Time
 		}
 		if !p.cfg.Clock().Before(end) {
 			if last != nil {
-				return unsure("the container cannot be asked: %v", last)
+				return unsure("the account cannot be asked: %v", last)
 			}
-			return reel.Look{Finding: reel.Absent, Why: fmt.Sprintf("the container is not published, %s after it was asked first, and no reel with this caption is on the account", p.cfg.Times.Grace)}
+			return reel.Look{Finding: reel.Absent, Why: fmt.Sprintf("%s after the first look no container of it is published, and no reel with this caption is on the account", p.cfg.Times.Grace)}
 		}
 		if err := p.wait(ctx); err != nil {
 			return unsure("interrupted: %v", err)
@@ -57,6 +58,9 @@ func (p *Publisher) Find(ctx context.Context, a reel.Assignment, since time.Time
 
 // once is one look. No finding: ask again; the error says where the question itself failed.
 func (p *post) once(ctx context.Context, c kept, since time.Time) (reel.Look, error) {
+	if c.ID == "" { // the ledger is an old copy: it does not know what was made since
+		return p.listed(ctx, since)
+	}
 	s, err := p.cfg.Client.Status(ctx, p.acct, c.ID)
 	if err != nil {
 		var f *Failure
@@ -65,24 +69,29 @@ func (p *post) once(ctx context.Context, c kept, since time.Time) (reel.Look, er
 		}
 		return reel.Look{Finding: reel.Unsure, Why: "the container cannot be asked: " + err.Error()}, nil
 	}
-	if s.Code == Errored || s.Code == Expired {
-		return reel.Look{Finding: reel.Absent, Why: "the container was never published: " + s.Text}, nil
-	}
-	list, err := p.cfg.Client.Media(ctx, p.acct, since.Add(-skew))
-	alike := match(list, p.a.Caption, since)
+	look, err := p.listed(ctx, since)
 	switch {
 	case s.Code == Published:
-		look := reel.Look{Finding: reel.Found}
-		if err == nil && len(alike) == 1 {
-			look.Receipt = reel.Receipt{ID: alike[0].ID, URL: alike[0].Permalink}
-		}
-		return look, nil
+		return reel.Look{Finding: reel.Found, Receipt: look.Receipt}, nil
+	case err == nil && look.Finding == "" && (s.Code == Errored || s.Code == Expired): // it can never be published any more
+		return reel.Look{Finding: reel.Absent, Why: "the container was never published: " + s.Text}, nil
+	}
+	return look, err
+}
+
+// listed looks for the post in the account's list of media. No finding: it is not there now.
+func (p *post) listed(ctx context.Context, since time.Time) (reel.Look, error) {
+	list, whole, err := p.cfg.Client.Media(ctx, p.acct, since.Add(-skew))
+	alike := match(list, p.a.Caption, since)
+	switch {
 	case err != nil:
 		return reel.Look{}, err
 	case len(alike) == 1:
 		return reel.Look{Finding: reel.Found, Receipt: reel.Receipt{ID: alike[0].ID, URL: alike[0].Permalink}}, nil
 	case len(alike) > 1:
 		return reel.Look{Finding: reel.Unsure, Why: fmt.Sprintf("the account has %d reels with this caption since then", len(alike))}, nil
+	case !whole:
+		return reel.Look{Finding: reel.Unsure, Why: fmt.Sprintf("the account has more than %d posts since then, and they were not all looked at", len(list))}, nil
 	}
 	return reel.Look{}, nil
 }

@@ -495,7 +495,7 @@ func FuzzAnswers(f *testing.F) {
 			t.Error(err)
 		}
 		_, _ = c.Status(t.Context(), a, "2")
-		_, _ = c.Media(t.Context(), a, time.Unix(0, 0))
+		_, _, _ = c.Media(t.Context(), a, time.Unix(0, 0))
 		_, _, _ = c.Quota(t.Context(), a)
 	})
 }
@@ -591,5 +591,61 @@ func TestAVideoThatChanges(t *testing.T) {
 			t.Errorf("%s %+v %+v", p.state, posts, p.evidence)
 		}
 		p.right()
+	})
+}
+
+// A ledger that is an old copy knows no container. What is on the account is found by its caption; it is called absent only where all posts
+// since then were seen.
+func TestALookWithoutAContainer(t *testing.T) {
+	for name, c := range map[string]struct {
+		there   []string
+		caption string
+		want    reel.Finding
+	}{
+		"there":             {[]string{"another", caption, "a third"}, caption, reel.Found},
+		"not there":         {[]string{"another"}, caption, reel.Absent},
+		"there twice":       {[]string{caption, caption}, caption, reel.Unsure},
+		"without a caption": {[]string{"another"}, " ", reel.Unsure},
+		"behind many":       {append([]string{caption}, strings.Split(strings.Repeat("another,", 120), ",")...), caption, reel.Unsure},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlay(t, simgraph.Config{}, simgraph.Account{StripsAt: true})
+				for _, text := range c.there {
+					p.server.Neighbour(p.account.ID, text)
+				}
+				a := reel.Assignment{JobID: "j", Account: "mira", Caption: c.caption}
+				for _, since := range []time.Time{{}, time.Now().Add(-time.Minute)} {
+					if look := p.publisher(&line{server: p.server}).Find(t.Context(), a, since, reel.Desk{}); look.Finding != c.want {
+						t.Errorf("since %s: %+v", since, look)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Neither does one whose container had lapsed say anything of another one that was made since.
+func TestALookWithAnOldContainer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlay(t, simgraph.Config{}, simgraph.Account{})
+		c := &graph.Client{Base: map[graph.Login]string{graph.Instagram: "http://127.0.0.1:1"}, HTTP: &http.Client{Transport: &line{server: p.server}}}
+		old, err := c.Create(t.Context(), graph.Account{ID: p.account.ID, Login: graph.Instagram, Token: p.account.Token}, caption, "https://x.example/v.mp4")
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		<-time.After(26 * time.Hour)
+		a := reel.Assignment{JobID: "j", Account: "mira", Caption: caption, Kept: map[string]string{"container": fmt.Sprintf(`{"id":%q}`, old.ID)}}
+		find := func() reel.Look {
+			return p.publisher(&line{server: p.server}).Find(t.Context(), a, began, reel.Desk{})
+		}
+		if look := find(); look.Finding != reel.Absent {
+			t.Errorf("%+v", look)
+		}
+		p.server.Neighbour(p.account.ID, caption)
+		if look := find(); look.Finding != reel.Found {
+			t.Errorf("%+v", look)
+		}
 	})
 }

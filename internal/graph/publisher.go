@@ -226,7 +226,7 @@ func (p *post) quota(ctx context.Context) error {
 // frees is when the window has room again: a day after the post that fills it.
 func (p *post) frees(ctx context.Context, most int) (time.Time, bool) {
 	day := p.cfg.Clock().Add(-24 * time.Hour)
-	list, err := p.cfg.Client.Media(ctx, p.acct, day)
+	list, _, err := p.cfg.Client.Media(ctx, p.acct, day)
 	if err != nil || len(list) < most {
 		return time.Time{}, false // posts that are not listed count too
 	}
@@ -422,7 +422,7 @@ func (p *post) published(ctx context.Context, c kept) bool {
 // receipt is what is told of a post: its id, and its address where that can be had. It never fails: the post is made.
 func (p *post) receipt(ctx context.Context, media string, sent time.Time) reel.Receipt {
 	if media == "" {
-		list, err := p.cfg.Client.Media(ctx, p.acct, sent.Add(-skew))
+		list, _, err := p.cfg.Client.Media(ctx, p.acct, sent.Add(-skew))
 		if m := match(list, p.a.Caption, sent); err == nil && len(m) == 1 {
 			return reel.Receipt{ID: m[0].ID, URL: m[0].Permalink}
 		}
