@@ -10,6 +10,7 @@ import (
 
 	"reelpass/internal/adb"
 	"reelpass/internal/appium"
+	"reelpass/internal/geelark"
 	"reelpass/internal/instagram"
 	"reelpass/internal/phone"
 	"reelpass/internal/reel"
@@ -34,6 +35,8 @@ type Config struct {
 	Length func(video string) string
 	// Guide makes whom to ask about screens that no rule knows, anew for each attempt; nil: nobody is asked.
 	Guide func() instagram.Guide
+	// Again are the pauses after which a look that could not be taken is tried once more; after 20 s and 70 s where nil.
+	Again []time.Duration
 	// Grace is how long a look waits for a post that may still come before it calls it absent: an app goes on with an upload after it
 	// was begun anew, and a profile may be late. DefaultGrace where zero.
 	Grace time.Duration
@@ -56,6 +59,9 @@ func New(cfg Config) *Publisher {
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = DefaultGrace
+	}
+	if cfg.Again == nil {
+		cfg.Again = []time.Duration{20 * time.Second, 70 * time.Second} // the vendor's limit of calls is one of a minute
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -89,6 +95,10 @@ func (p *Publisher) Publish(ctx context.Context, a reel.Assignment, d reel.Desk)
 }
 
 func (p *Publisher) publish(ctx context.Context, a reel.Assignment, t *timed) (r reel.Report) {
+	// What an earlier attempt counted is old by now: a look must not go by it, should this attempt not see the profile.
+	if a.Kept[instagram.KeptPosts] != "" && !t.desk.Keep(ctx, instagram.KeptPosts, "") {
+		return p.failed(&unkeptError{a.Account}, t.last)
+	}
 	held, err := p.cfg.Bay.Take(ctx, a, t.through())
 	if err != nil {
 		return p.failed(err, t.last)
@@ -221,15 +231,35 @@ func (p *Publisher) serve(ctx context.Context) error {
 	return err
 }
 
-// Find looks on the account's profile whether the post is there.
-func (p *Publisher) Find(ctx context.Context, a reel.Assignment, since time.Time, d reel.Desk) (look reel.Look) {
+// Find looks on the account's profile whether the post is there. A question may be asked again: a phone that is busy, or lost on the way,
+// is taken once more after a while.
+func (p *Publisher) Find(ctx context.Context, a reel.Assignment, since time.Time, d reel.Desk) reel.Look {
 	t := &timed{desk: d, now: time.Now}
-	cannot := func(err error) reel.Look {
-		return reel.Look{Finding: reel.Unsure, Why: "nobody could look on the profile: " + p.failed(err, t.last).Evidence.Text}
+	for try := 0; ; try++ {
+		look, err := p.find(ctx, a, since, t)
+		if err == nil {
+			return look
+		}
+		e := p.failed(err, t.last).Evidence
+		look = reel.Look{Finding: reel.Unsure, Why: "nobody could look on the profile: " + e.Text}
+		if lasting := e.Code == geelark.CodeNotInGeeLark || e.Code == geelark.CodeTwoOfAName || e.Code == geelark.CodeExpired; lasting || try >= len(p.cfg.Again) {
+			return look
+		}
+		wait := time.NewTimer(p.cfg.Again[try])
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return look
+		}
 	}
+}
+
+// find is one look. An error means that none could be taken.
+func (p *Publisher) find(ctx context.Context, a reel.Assignment, since time.Time, t *timed) (look reel.Look, err error) {
 	held, err := p.cfg.Bay.Take(ctx, a, t.through())
 	if err != nil {
-		return cannot(err)
+		return look, err
 	}
 	defer func() { _ = p.release(ctx, a, held) }() // it is in the log
 	dev := held.Device()
@@ -238,23 +268,17 @@ func (p *Publisher) Find(ctx context.Context, a reel.Assignment, since time.Time
 	if n, err := strconv.Atoi(a.Kept[instagram.KeptPosts]); err == nil {
 		doubt.Before = n
 	}
+	var failed error
 	err = p.session(ctx, dev, t, func(s *appium.Session) {
 		t.step(StepLook)
 		var unknown []phone.Screen
 		pause := func(ctx context.Context) error { t.alive(); return p.pause(ctx) }
 		poster := instagram.NewPoster(pause, func(s phone.Screen) { unknown = append(unknown, s) })
-		l, err := poster.Look(ctx, driven{s}, doubt, time.Now)
-		if err != nil {
-			l = cannot(err)
-		}
-		if look = l; look.Finding == reel.Unsure {
+		if look, failed = poster.Look(ctx, driven{s}, doubt, time.Now); failed != nil || look.Finding == reel.Unsure {
 			p.look(ctx, a, s, unknown)
 		}
 	})
-	if err != nil {
-		return cannot(err)
-	}
-	return look
+	return look, errors.Join(err, failed)
 }
 
 // failed tells an error of a part as that part's evidence.

@@ -44,11 +44,11 @@ func stopped(ctx context.Context, d reel.Desk) {
 	}
 }
 
-// unkeptError says that nobody would know of a phone that is started now.
+// unkeptError says that the ledger does not take what whoever comes next must know.
 type unkeptError struct{ phone string }
 
 func (e *unkeptError) Error() string {
-	return "the phone " + e.phone + " is not started: it could not be noted that it runs"
+	return "the phone " + e.phone + " is not started: the ledger does not take what must be known of it"
 }
 
 // codeUnkept is its evidence's code.

@@ -279,7 +279,7 @@ func TestPostsOnADevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Bay = &phonepost.Devices{ADB: cfg.ADB, Serials: map[string]string{"mira": p.Address()}}
-	cfg.Grace = time.Millisecond
+	cfg.Grace, cfg.Again = time.Millisecond, []time.Duration{time.Millisecond}
 	pub := phonepost.New(cfg)
 	defer pub.Close()
 	began := time.Now()
