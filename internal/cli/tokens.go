@@ -36,8 +36,9 @@ account that is there takes the place of the old one. The key that opens the
 file is made in graph.key, unless REELPASS_AGE_KEY or a systemd credential
 "reelpass-age-key" holds one.
 
-Tokens of Instagram Login live for 60 days and are renewed by whoever runs a
-batch in their last ten. A token may also come from the environment
+A token as a login page gives it lives for an hour; exchange it for a long-lived
+one first. Those of Instagram Login live for 60 days and are renewed by whoever
+runs a batch in their last ten. A token may also come from the environment
 (INSTAGRAM_TOKEN_NAME) or a systemd credential (instagram-NAME); then it is not
 kept, and not renewed.`,
 		Example: "  reelpass accounts add studio.nord < token.txt",
