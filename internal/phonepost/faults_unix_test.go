@@ -58,9 +58,9 @@ func trials() (all []trial) {
 // few are tried in every run of the tests; the others take minutes, and are for REELPASS_FAULTS=1.
 func few(t trial) bool {
 	switch t.what {
-	case "server_dies", "stopped", "upload_fails":
+	case "server_dies", "upload_fails":
 		return t.when != simfarm.AtStart
-	case "suspended", "app crashes":
+	case "suspended":
 		return true
 	}
 	return false
