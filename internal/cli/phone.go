@@ -23,6 +23,7 @@ import (
 	"reelpass/internal/ledger"
 	"reelpass/internal/navigator"
 	"reelpass/internal/phonepost"
+	"reelpass/internal/reel"
 	"reelpass/internal/runner"
 	"reelpass/internal/video"
 	"reelpass/internal/worker"
@@ -164,12 +165,16 @@ func (a *app) phoneCommand() *cobra.Command {
 			return err
 		}
 		secrets := secretsOf(os.Environ())
+		var check func(video, caption string) *reel.Evidence
+		if p.Check {
+			check = checked
+		}
 		pub := phonepost.New(phonepost.Config{
 			Bay: bay, ADB: bridge, Log: log,
 			Appium: appium.Config{Home: p.Appium, Android: p.AndroidHome, Locks: p.Locks},
-			Length: videoLength,
-			Guide:  guide(said.Navigator),
-			Keep:   &phonepost.Shelf{Dir: p.Evidence, Most: p.EvidenceKept, Bytes: p.EvidenceSize.Bytes(), Secrets: secrets},
+			Length: videoLength, Check: check,
+			Guide: guide(said.Navigator),
+			Keep:  &phonepost.Shelf{Dir: p.Evidence, Most: p.EvidenceKept, Bytes: p.EvidenceSize.Bytes(), Secrets: secrets},
 		})
 		defer func() { err = errors.Join(err, pub.Close()) }()
 		if err := os.MkdirAll(p.Locks, 0o700); err != nil {

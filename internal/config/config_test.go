@@ -79,6 +79,7 @@ phone:
   evidence: seen
   evidence_kept: 9
   evidence_size: 2 MB
+  check: true
 graph:
   accounts: a.age
   key: a.key
@@ -114,7 +115,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		Phone: config.Phone{
 			From: "devices", GeeLark: "http://127.0.0.1:1", Devices: []string{"mira=emulator-5554", "lina=10.0.0.7:5555"}, ADB: "/opt/adb",
-			AndroidHome: "/opt/sdk", Appium: "/opt/appium", Locks: "phones", Evidence: "seen", EvidenceKept: 9, EvidenceSize: 2_000_000,
+			AndroidHome: "/opt/sdk", Appium: "/opt/appium", Locks: "phones", Evidence: "seen", EvidenceKept: 9, EvidenceSize: 2_000_000, Check: true,
 		},
 		Graph:     config.Graph{Accounts: "a.age", Key: "a.key", Version: "v26.0", Instagram: "http://127.0.0.1:3/ig", Facebook: "http://127.0.0.1:3/fb", PostsPerDay: 2, Bucket: "s3://reels/out"},
 		Navigator: config.Navigator{Model: "some-model", URL: "http://127.0.0.1:2", Steps: 3, Cents: 4, CentsIn: 5, CentsOut: 6},

@@ -72,6 +72,7 @@ func entries(s *Settings) []entry {
 		{"phone.android_home", &s.Phone.AndroidHome, "the folder with platform-tools/adb, which Appium looks for"},
 		{"phone.appium", &s.Phone.Appium, "the folder where npm has installed Appium and its driver"},
 		{"phone.locks", &s.Phone.Locks, "the folder of what the processes of this machine share: GeeLark's limit, the starts of Appium"},
+		{"phone.check", &s.Phone.Check, "whether a video is held against the platform's rules before a phone is taken"},
 		{"phone.evidence", &s.Phone.Evidence, "the folder of what was seen in attempts that failed"},
 		{"phone.evidence_kept", &s.Phone.EvidenceKept, "attempts that are kept there; the oldest are removed"},
 		{"phone.evidence_size", &s.Phone.EvidenceSize, "what they may take together"},

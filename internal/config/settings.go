@@ -88,6 +88,7 @@ type Phone struct {
 	AndroidHome  string
 	Appium       string
 	Locks        string
+	Check        bool
 	Evidence     string
 	EvidenceKept int
 	EvidenceSize Size

@@ -56,3 +56,21 @@ func TestAnOldCountIsForgotten(t *testing.T) {
 		}
 	}
 }
+
+// What the platform would not take costs no phone.
+func TestAVideoIsCheckedBeforeAPhoneIsTaken(t *testing.T) {
+	bay := &empty{}
+	p := phonepost.New(phonepost.Config{Bay: bay, Check: func(_, caption string) *reel.Evidence {
+		if caption == "" {
+			return nil
+		}
+		return &reel.Evidence{Source: reel.SourceTool, Code: "video_too_long", Text: "too long"}
+	}})
+	for caption, asked := range map[string]int{"x": 0, "": 1} {
+		bay.asked = 0
+		r := p.Publish(t.Context(), reel.Assignment{Account: "mira", Caption: caption}, reel.Desk{Step: func(string) {}})
+		if r.Posted || bay.asked != asked || (r.Evidence.Code == "video_too_long") != (asked == 0) {
+			t.Errorf("%q: %+v, asked %d times", caption, r, bay.asked)
+		}
+	}
+}

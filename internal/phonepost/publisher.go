@@ -31,6 +31,8 @@ type Config struct {
 	Pause  time.Duration // between a move and the next look; drawn where zero
 	// Prepared says that the phones have the driver's server already.
 	Prepared bool
+	// Check looks at a video and its caption before a phone is taken; nil, or an answer of nil: all is well.
+	Check func(video, caption string) *reel.Evidence
 	// Length says how the gallery labels a video, m:ss; empty where it cannot tell.
 	Length func(video string) string
 	// Guide makes whom to ask about screens that no rule knows, anew for each attempt; nil: nobody is asked.
@@ -95,6 +97,11 @@ func (p *Publisher) Publish(ctx context.Context, a reel.Assignment, d reel.Desk)
 }
 
 func (p *Publisher) publish(ctx context.Context, a reel.Assignment, t *timed) (r reel.Report) {
+	if p.cfg.Check != nil {
+		if e := p.cfg.Check(a.VideoPath, a.Caption); e != nil {
+			return reel.Report{Evidence: *e}
+		}
+	}
 	// What an earlier attempt counted is old by now: a look must not go by it, should this attempt not see the profile.
 	if a.Kept[instagram.KeptPosts] != "" && !t.desk.Keep(ctx, instagram.KeptPosts, "") {
 		return p.failed(&unkeptError{a.Account}, t.last)
