@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -180,6 +181,8 @@ func (a *app) phoneCommand() *cobra.Command {
 		if err := os.MkdirAll(p.Locks, 0o700); err != nil {
 			return err
 		}
+		// A worker waits for a phone nearly all its life: collecting often costs it nothing, and many of them share a machine.
+		debug.SetGCPercent(40)
 		if err := worker.Serve(ctx, a.in, a.out, pub); !errors.Is(err, context.Canceled) {
 			return err
 		}
