@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -51,6 +52,7 @@ type Store struct {
 	read         pool
 	writer       *writer
 	turns        map[int64]*int64 // by batch: the account served last; touched only inside a change
+	firsts       sync.Map         // by batch: the number of its first job, an int64
 }
 
 // Open opens the ledger at path, or at the address of a PostgreSQL server (IsServer), creating and migrating it where needed.

@@ -59,7 +59,10 @@ func TestStatementsUseTheirIndexes(t *testing.T) {
 		`SELECT name,n FROM total WHERE batch_id=1`,
 		passColumns + ` FROM pass WHERE batch_id=1 ORDER BY pass`,
 		recordColumns + ` WHERE j.batch_id=1 AND (` + anyOf([]reel.State{reel.SetAside, reel.InDoubt}) + `) ORDER BY j.id`,
-		`SELECT seq,data FROM event WHERE job=1 ORDER BY seq`,
+		`SELECT seq,at,data FROM event WHERE job=1 ORDER BY seq`,
+		`SELECT seq,at,data FROM event WHERE seq>7 ORDER BY seq LIMIT 9`,
+		keyedColumns + ` WHERE j.batch_id=1 AND (` + anyOf([]reel.State{reel.SetAside}) + `) AND +j.id>=1 ORDER BY j.id LIMIT 51`,
+		keyedColumns + ` WHERE j.batch_id=1 AND j.error LIKE 'x' AND j.id>=1 AND j.id<9 ORDER BY j.id LIMIT 51`,
 	} {
 		for _, line := range explain(t, s, query) {
 			if strings.Contains(line, "SCAN") {

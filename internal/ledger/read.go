@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -164,12 +163,18 @@ func scanPass(row scanner) (p reel.PassStats, err error) {
 
 // Filter chooses jobs; empty fields choose all.
 type Filter struct {
-	States  []reel.State
-	Reason  reel.Reason
-	Account string
+	States   []reel.State
+	Reason   reel.Reason
+	Account  string
+	Category reel.Category // of the last verdict
+	Type     string        // likewise
+	Pass     int           // of the last attempt
+	Words    string        // somewhere in its id, account, file or error, whatever the case of letters
 }
 
-const recordColumns = `SELECT j.job_id,a.name,j.video_path,j.caption,j.publish_at,j.max_attempts,j.state,j.reason,j.attempts,j.f_account,
+const recordColumns = `SELECT ` + recordFields
+
+const recordFields = `j.job_id,a.name,j.video_path,j.caption,j.publish_at,j.max_attempts,j.state,j.reason,j.attempts,j.f_account,
 	j.f_content,j.f_infra,j.f_unknown,j.forgiven,j.error,j.category,j.type,j.rule,j.pass,j.due_pass,j.worker,j.claimed_at,j.completed_at,
 	j.receipt_id,j.receipt_url FROM job j JOIN account a ON a.id=j.account_id`
 
@@ -186,17 +191,9 @@ func scanRecord(row scanner) (r reel.Record, err error) {
 // Jobs streams the jobs of a batch in the order of their import. The ledger may be written meanwhile.
 func (s *Store) Jobs(ctx context.Context, batch string, f Filter) iter.Seq2[reel.Record, error] {
 	return func(yield func(reel.Record, error) bool) {
-		query := recordColumns + ` WHERE j.batch_id=(SELECT id FROM batch WHERE name=?)`
-		args := []any{batch}
-		if len(f.States) > 0 { // as literals: with parameters SQLite cannot see that job_trouble would do
-			query += ` AND (` + anyOf(f.States) + `)`
-		}
-		if f.Reason != "" {
-			query, args = query+` AND j.reason=?`, append(args, string(f.Reason))
-		}
-		if f.Account != "" {
-			query, args = query+` AND a.name=?`, append(args, f.Account)
-		}
+		where, args := f.where()
+		query := recordColumns + ` WHERE j.batch_id=(SELECT id FROM batch WHERE name=?)` + where
+		args = append([]any{batch}, args...)
 		rows, err := s.read.QueryContext(ctx, query+` ORDER BY j.id`, args...)
 		if err != nil {
 			yield(reel.Record{}, s.trouble(err))
@@ -275,19 +272,10 @@ func story(ctx context.Context, r reader, batch string, id reel.JobID, now time.
 	}); err != nil {
 		return st, err
 	}
-	err = rowsOf(ctx, r, `SELECT seq,data FROM event WHERE job=? ORDER BY seq`, []any{key}, func(rows *sql.Rows) error {
-		var seq int64
-		var data string
-		if err := rows.Scan(&seq, &data); err != nil {
-			return err
-		}
-		var e reel.Event
-		if err := json.Unmarshal([]byte(data), &e); err != nil {
-			e = reel.Event{Kind: reel.EventNotice, Text: data} // shown as it is rather than hidden
-		}
-		e.Seq = seq
+	err = rowsOf(ctx, r, `SELECT seq,at,data FROM event WHERE job=? ORDER BY seq`, []any{key}, func(rows *sql.Rows) error {
+		e, err := scanEvent(rows)
 		st.Events = append(st.Events, e)
-		return nil
+		return err
 	})
 	return st, err
 }

@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"fmt"
 	"sync"
 
 	"reelpass/internal/ledger"
@@ -95,6 +96,74 @@ func readCases() []testCase {
 			r.equal("limits", st.Limits, r.limits)
 			_, err = r.Store.Story(r.ctx, batch, "none")
 			r.wantErr(err, reel.ErrNotFound)
+		}},
+		{"jobs come in pages, chosen by any filter", func(r *room) {
+			r.add("other", "0@z")
+			r.add(batch, "1@a", "2@a", "3@b", "4@c", "5@d")
+			r.start(batch)
+			r.fail(r.claim(batch), reel.Account)
+			r.fail(r.claim(batch), reel.Content)
+			r.publish(r.claim(batch))
+			for want, f := range map[string]ledger.Filter{
+				"12345": {},
+				"123":   {States: []reel.State{reel.SetAside}},
+				"12":    {Account: "a"},
+				"1":     {Category: reel.Account},
+				"3":     {Category: reel.Content},
+				"13":    {Pass: 1, States: []reel.State{reel.SetAside}},
+				"5":     {Words: "/V/5.MP4"},
+				"4":     {Words: "c", States: []reel.State{reel.Succeeded}},
+				"":      {Words: "%"},
+			} {
+				all := ""
+				for j, err := range r.Store.Jobs(r.ctx, batch, f) {
+					r.must(err)
+					all += string(j.ID)
+				}
+				for _, most := range []int{1, 3, 50} {
+					got := ""
+					for place, first := int64(0), true; first || place != 0; first = false {
+						page, err := r.Store.Page(r.ctx, batch, f, place, most)
+						r.must(err)
+						if len(page.Jobs) > most {
+							r.Errorf("%d jobs on a page of %d", len(page.Jobs), most)
+						}
+						for _, j := range page.Jobs {
+							got += string(j.ID)
+						}
+						place = page.Next
+					}
+					r.equal(fmt.Sprintf("pages of %d for %+v", most, f), got, all)
+				}
+				r.equal(fmt.Sprintf("chosen by %+v", f), all, want)
+			}
+			_, err := r.Store.Page(r.ctx, "none", ledger.Filter{}, 0, 50)
+			r.wantErr(err, reel.ErrNotFound)
+		}},
+		{"the journal is read on from any place", func(r *room) {
+			r.add(batch, "1@a", "2@b")
+			r.start(batch)
+			r.fail(r.claim(batch), reel.Infrastructure)
+			r.publish(r.claim(batch))
+			whole := r.Journal(r.T)
+			head, err := r.Store.Head(r.ctx)
+			r.must(err)
+			r.equal("head", head, whole[len(whole)-1].Seq)
+			var got []reel.Event
+			for after := int64(0); after < head; after = got[len(got)-1].Seq {
+				part, err := r.Store.Journal(r.ctx, after, 2)
+				r.must(err)
+				if len(part) == 0 || len(part) > 2 {
+					r.Fatalf("%d events after %d", len(part), after)
+				}
+				got = append(got, part...)
+			}
+			for i := range whole {
+				r.equal("event", []any{got[i].Seq, got[i].Kind, got[i].At.UTC(), got[i].Job}, []any{whole[i].Seq, whole[i].Kind, whole[i].At.UTC(), whole[i].Job})
+			}
+			none, err := r.Store.Journal(r.ctx, head, 9)
+			r.must(err)
+			r.equal("after the end", len(none), 0)
 		}},
 		{"a status read during changes adds up", func(r *room) {
 			r.add(batch, "1@a", "2@b", "3@c", "4@d", "5@e", "6@f", "7@g", "8@h")

@@ -69,6 +69,13 @@ type Reading interface {
 	Story(ctx context.Context, batch string, id reel.JobID) (ledger.Story, error)
 }
 
+// Browsing is what a page that follows the ledger needs of a store.
+type Browsing interface {
+	Head(context.Context) (int64, error)
+	Journal(ctx context.Context, after int64, most int) ([]reel.Event, error)
+	Page(ctx context.Context, batch string, f ledger.Filter, place int64, most int) (ledger.Page, error)
+}
+
 // Importing is what filling a batch needs of a store.
 type Importing interface {
 	Import(ctx context.Context, batch string, posts iter.Seq2[reel.Post, error]) (ledger.ImportReport, error)
@@ -93,6 +100,7 @@ type Store interface {
 	Steering
 	Accounts
 	Reading
+	Browsing
 	Importing
 	Checking
 	Restoring
