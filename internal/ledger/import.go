@@ -84,7 +84,11 @@ func (s *Store) Import(ctx context.Context, batch string, posts iter.Seq2[reel.P
 			return &ImportError{Problems: problems[:min(len(problems), maxProblems)], More: more}
 		}
 		t.totals[totalKey{im.batch, "attempts"}] += im.attempts
-		return t.journal(im.batch, 0, &reel.Event{Kind: reel.EventImported, Batch: batch, Count: rep.Added})
+		totals, err := t.totalsOf(im.batch) // a file of the earlier orchestrator brings jobs in any state
+		if err != nil {
+			return err
+		}
+		return t.journal(im.batch, 0, &reel.Event{Kind: reel.EventImported, Batch: batch, Count: rep.Added, Totals: &totals})
 	}))
 	if err != nil {
 		return ImportReport{}, err

@@ -7,7 +7,7 @@ type EventKind string
 
 // Events that change the ledger; they are in the journal, written with the change itself.
 const (
-	EventImported    EventKind = "imported"      // Count jobs were added to the batch
+	EventImported    EventKind = "imported"      // Count jobs were added to the batch; Totals
 	EventRunStarted  EventKind = "run_started"   // a leader took the batch; Limits, Workers, Totals
 	EventPassOpened  EventKind = "pass_opened"   // Pass of MaxPass, Count jobs due
 	EventClaimed     EventKind = "claimed"       // a worker took the job

@@ -1,0 +1,393 @@
+package overview
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"reelpass/internal/reel"
+)
+
+// Group is where a job stands, as charts and failure lists count it: one of five.
+type Group int
+
+// The groups, in the order in which charts draw them.
+const (
+	Posted Group = iota
+	InWork
+	ToDo // waiting, or will be tried again
+	NotPosted
+	InDoubt
+	groups
+)
+
+// Groups lists the groups in the order of charts.
+func Groups() []Group { return []Group{Posted, InWork, ToDo, NotPosted, InDoubt} }
+
+// String is the group's word.
+func (g Group) String() string {
+	return [...]string{"posted", "in work", "to do", "not posted", "in doubt"}[g]
+}
+
+// GroupOf is the group of a state.
+func GroupOf(s reel.State) Group {
+	switch s {
+	case reel.Succeeded:
+		return Posted
+	case reel.Running, reel.Publishing:
+		return InWork
+	case reel.Pending, reel.Failed:
+		return ToDo
+	case reel.InDoubt:
+		return InDoubt
+	case reel.SetAside, reel.Exhausted, reel.OutOfPasses, reel.Cancelled:
+		return NotPosted
+	}
+	return ToDo
+}
+
+// Counts is how many jobs stand in each group.
+type Counts [groups]int
+
+// CountsOf are the counts of a batch's totals.
+func CountsOf(t reel.Totals) Counts {
+	var c Counts
+	for _, s := range reel.States() {
+		c[GroupOf(s)] += t.Of(s)
+	}
+	return c
+}
+
+// Signer names a failure so that the same trouble of another job has the same name. own are words of the job itself.
+type Signer func(e reel.Evidence, v reel.Verdict, own ...string) string
+
+// Overview is what the journal says up to an event. It is not safe for concurrent use.
+type Overview struct {
+	sign     Signer
+	seq      int64
+	batches  map[string]*batch
+	accounts map[string]*Account
+	losses   int           // workers that were lost, and leases
+	phones   time.Duration // that attempts had a phone switched on
+}
+
+// New is an empty overview.
+func New(sign Signer) *Overview {
+	return &Overview{sign: sign, batches: map[string]*batch{}, accounts: map[string]*Account{}}
+}
+
+// Seq is the number of the last event that was added.
+func (o *Overview) Seq() int64 { return o.seq }
+
+// Losses is how many attempts ended because a worker or its lease was lost.
+func (o *Overview) Losses() int { return o.losses }
+
+// PhoneTime is how long attempts had a phone of their own switched on, over all batches.
+func (o *Overview) PhoneTime() time.Duration { return o.phones }
+
+// Add takes the next event of the journal.
+func (o *Overview) Add(e reel.Event) {
+	o.seq = max(o.seq, e.Seq)
+	if e.Account != "" {
+		o.account(e)
+	}
+	if e.Batch == "" {
+		return
+	}
+	b := o.batches[e.Batch]
+	if b == nil {
+		b = newBatch()
+		o.batches[e.Batch] = b
+	}
+	if e.Kind == reel.EventFailed && e.Evidence != nil && (e.Evidence.Code == reel.CodeWorkerLost || e.Evidence.Code == reel.CodeLeaseLost) {
+		o.losses++
+	}
+	if ended(e.Kind) {
+		if since, ok := b.phones[e.Job]; ok {
+			o.phones += e.At.Sub(since)
+			delete(b.phones, e.Job)
+		}
+	}
+	b.add(e, o.sign)
+}
+
+// ended says that an attempt ended with such an event.
+func ended(k reel.EventKind) bool {
+	return k == reel.EventSucceeded || k == reel.EventFailed || k == reel.EventInDoubt || k == reel.EventDuplicate
+}
+
+// fate is what is remembered of a job while it is under way, and for ever once it has failed.
+type fate struct {
+	account string
+	group   Group
+	causes  []*cause
+	claimed time.Time
+}
+
+type batch struct {
+	jobs   map[reel.JobID]*fate
+	counts Counts
+	causes map[string]*cause
+	series series
+	posted window
+	took   ring[time.Duration] // the last attempts, without those that were interrupted
+	recent ring[reel.Event]
+	phones map[reel.JobID]time.Time // since when an attempt has a phone on
+	slots  int
+}
+
+func newBatch() *batch {
+	return &batch{
+		jobs: map[reel.JobID]*fate{}, causes: map[string]*cause{}, phones: map[reel.JobID]time.Time{},
+		took: ring[time.Duration]{most: 50}, recent: ring[reel.Event]{most: 20},
+	}
+}
+
+// add takes an event of the batch.
+func (b *batch) add(e reel.Event, sign Signer) {
+	switch e.Kind {
+	case reel.EventImported:
+		b.counts[ToDo] += e.Count
+		if e.Totals != nil {
+			b.counts = CountsOf(*e.Totals)
+		}
+	case reel.EventRunStarted:
+		b.slots = e.Workers
+		if e.Totals != nil { // the ledger's own word
+			b.reopened(CountsOf(*e.Totals))
+		}
+	case reel.EventFinished, reel.EventInterrupted:
+		if e.Totals != nil {
+			b.counts = CountsOf(*e.Totals)
+		}
+	case reel.EventClaimed:
+		f := b.fate(e)
+		f.claimed = e.At
+		b.moves(f, InWork)
+	case reel.EventKept:
+		if name, value, _ := strings.Cut(e.Text, " "); name == "phone" && value != "" {
+			b.phones[e.Job] = e.At
+		}
+	case reel.EventSucceeded:
+		b.ended(e, Posted)
+		b.posted.add(e.At)
+	case reel.EventFailed, reel.EventInDoubt:
+		f := b.fate(e)
+		if e.Evidence != nil && e.Verdict != nil {
+			b.blame(e, f, sign)
+		}
+		to := InDoubt
+		if e.Kind == reel.EventFailed {
+			to = b.decided(e, ToDo)
+		}
+		b.ended(e, to)
+	case reel.EventDuplicate:
+		b.ended(e, NotPosted)
+	case reel.EventLooked:
+		b.moves(b.fate(e), b.decided(e, InDoubt))
+	case reel.EventDoubted:
+		b.moves(b.fate(e), InDoubt)
+	case reel.EventRetried:
+		b.moves(b.fate(e), ToDo)
+	case reel.EventCancelled:
+		b.moves(b.fate(e), NotPosted)
+	case reel.EventHeldBack:
+		b.many(e.Count, ToDo, NotPosted, func(f *fate) bool { return f.account == e.Account })
+	case reel.EventOutOfPasses:
+		b.many(e.Count, ToDo, NotPosted, func(f *fate) bool { return len(f.causes) > 0 })
+	default: // it moves no job
+	}
+	if told(e.Kind) {
+		b.recent.add(e)
+	}
+	b.series.add(e.At, b.counts)
+}
+
+// told says that an event belongs into a list of the last ones: claims and intents would push out all others.
+func told(k reel.EventKind) bool {
+	switch k {
+	case reel.EventClaimed, reel.EventKept, reel.EventIntent, reel.EventProbe:
+		return false
+	default:
+		return true
+	}
+}
+
+// reopened takes the counts that a run began with. Jobs that had run out of passes are among those to do again.
+func (b *batch) reopened(now Counts) {
+	if now[NotPosted] < b.counts[NotPosted] {
+		for _, f := range b.jobs {
+			if f.group == NotPosted && f.outOfPasses() {
+				b.moves(f, ToDo)
+			}
+		}
+	}
+	b.counts = now
+}
+
+// outOfPasses says that nothing but the end of the passes kept the job from being tried again.
+func (f *fate) outOfPasses() bool { return f.claimed.IsZero() && len(f.causes) > 0 }
+
+func (b *batch) fate(e reel.Event) *fate {
+	f := b.jobs[e.Job]
+	if f == nil {
+		f = &fate{account: e.Account, group: ToDo}
+		switch e.Kind {
+		case reel.EventRetried, reel.EventCancelled: // it says what the job was before
+			f.group = GroupOf(reel.State(strings.TrimPrefix(e.Text, "was ")))
+			if e.Kind == reel.EventRetried && f.group == ToDo {
+				f.group = NotPosted // released with its account
+			}
+		case reel.EventLooked:
+			f.group = InDoubt
+		default: // to do
+		}
+		b.jobs[e.Job] = f
+	}
+	return f
+}
+
+func (b *batch) decided(e reel.Event, otherwise Group) Group {
+	if e.Decision == nil || e.Decision.State == "" {
+		return otherwise
+	}
+	return GroupOf(e.Decision.State)
+}
+
+// ended moves a job whose attempt ended. One that never failed is forgotten once it is posted.
+func (b *batch) ended(e reel.Event, to Group) {
+	f := b.fate(e)
+	if !f.claimed.IsZero() && (e.Evidence == nil || e.Evidence.Code != reel.CodeInterrupted) {
+		b.took.add(e.At.Sub(f.claimed))
+	}
+	b.moves(f, to)
+	f.claimed = time.Time{}
+	if to == Posted && len(f.causes) == 0 {
+		delete(b.jobs, e.Job)
+	}
+}
+
+func (b *batch) moves(f *fate, to Group) {
+	if f.group == to {
+		return
+	}
+	b.counts[f.group]--
+	b.counts[to]++
+	for _, c := range f.causes {
+		c.by[f.group]--
+		c.by[to]++
+	}
+	f.group = to
+}
+
+// many moves n jobs that an event does not name: those that are known here, and the rest by number.
+func (b *batch) many(n int, from, to Group, which func(*fate) bool) {
+	for _, f := range b.jobs {
+		if n > 0 && f.group == from && which(f) {
+			b.moves(f, to)
+			n--
+		}
+	}
+	b.counts[from] -= n
+	b.counts[to] += n
+}
+
+// cause is a failure that jobs have in common.
+type cause struct {
+	Cause
+	by       Counts
+	jobs     map[reel.JobID]bool
+	accounts map[string]int
+	passes   map[int]int
+}
+
+// Cause is what failed alike in a batch, and what became of the jobs.
+type Cause struct {
+	ID        string // short, for addresses
+	Signature string
+	Verdict   reel.Verdict
+	Attempts  int
+	Jobs      int
+	Accounts  int
+	Passes    map[int]int // attempts by pass
+	By        Counts      // the jobs, by where they stand now
+	First     time.Time
+	Last      time.Time
+	Example   reel.Event // the last failure of the kind
+	// Most is the account with the most attempts among them, and MostAttempts how many that are.
+	Most         string
+	MostAttempts int
+}
+
+// Recovered is how many of its jobs were posted all the same.
+func (c Cause) Recovered() int { return c.By[Posted] }
+
+// CauseID is the short name of a signature.
+func CauseID(signature string) string {
+	sum := sha256.Sum256([]byte(signature))
+	return hex.EncodeToString(sum[:5])
+}
+
+func (b *batch) blame(e reel.Event, f *fate, sign Signer) {
+	signature := sign(*e.Evidence, *e.Verdict, string(e.Job), e.Account)
+	id := CauseID(signature)
+	c := b.causes[id]
+	if c == nil {
+		c = &cause{Cause: Cause{ID: id, Signature: signature, First: e.At}, jobs: map[reel.JobID]bool{}, accounts: map[string]int{}, passes: map[int]int{}}
+		b.causes[id] = c
+	}
+	c.Verdict, c.Last, c.Example = *e.Verdict, e.At, e
+	c.Attempts++
+	c.passes[e.Pass]++
+	c.accounts[e.Account]++
+	if !c.jobs[e.Job] {
+		c.jobs[e.Job] = true
+		f.causes = append(f.causes, c)
+		c.by[f.group]++
+	}
+}
+
+// Causes lists what failed in a batch: first what left most jobs without a post, then what leaves most to do.
+func (o *Overview) Causes(name string) []Cause {
+	b := o.batches[name]
+	if b == nil {
+		return nil
+	}
+	list := make([]Cause, 0, len(b.causes))
+	for _, c := range b.causes {
+		out := c.Cause
+		out.Jobs, out.Accounts, out.By = len(c.jobs), len(c.accounts), c.by
+		out.Passes = map[int]int{}
+		for p, n := range c.passes {
+			out.Passes[p] = n
+		}
+		for a, n := range c.accounts {
+			if n > out.MostAttempts || n == out.MostAttempts && a < out.Most {
+				out.Most, out.MostAttempts = a, n
+			}
+		}
+		list = append(list, out)
+	}
+	slices.SortFunc(list, func(x, y Cause) int {
+		for _, d := range []int{y.By[NotPosted] - x.By[NotPosted], y.By[ToDo] - x.By[ToDo], y.Jobs - x.Jobs, strings.Compare(x.ID, y.ID)} {
+			if d != 0 {
+				return d
+			}
+		}
+		return 0
+	})
+	return list
+}
+
+// Of says whether a job of the batch ever failed by a cause.
+func (o *Overview) Of(name, cause string) (jobs []reel.JobID) {
+	if b := o.batches[name]; b != nil && b.causes[cause] != nil {
+		for id := range b.causes[cause].jobs {
+			jobs = append(jobs, id)
+		}
+	}
+	slices.Sort(jobs)
+	return jobs
+}

@@ -1,0 +1,115 @@
+package overview_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"reelpass/internal/overview"
+	"reelpass/internal/reel"
+)
+
+// That the journal adds up to the jobs, for each way of a job and for random histories, is held by the suite of the ledger
+// (ledgertest, addsUp). Here stands what only an overview tells.
+
+var night = time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)
+
+func sign(e reel.Evidence, v reel.Verdict, _ ...string) string { return string(v.Category) + " " + e.Text }
+
+func failed(seq int64, at time.Duration, job, account, text string, to reel.State) reel.Event {
+	return reel.Event{
+		Seq: seq, At: night.Add(at), Kind: reel.EventFailed, Batch: "b", Job: reel.JobID(job), Account: account, Pass: 1, Attempt: 1,
+		Evidence: &reel.Evidence{Text: text}, Verdict: &reel.Verdict{Category: reel.Infrastructure}, Decision: &reel.Decision{State: to},
+	}
+}
+
+func event(seq int64, at time.Duration, kind reel.EventKind, job string) reel.Event {
+	return reel.Event{Seq: seq, At: night.Add(at), Kind: kind, Batch: "b", Job: reel.JobID(job), Account: "a" + job}
+}
+
+func TestCausesSayWhatBecameOfTheJobs(t *testing.T) {
+	o := overview.New(sign)
+	imported := event(1, 0, reel.EventImported, "")
+	imported.Count, imported.Account = 3, ""
+	seq := int64(1)
+	add := func(e reel.Event) { seq++; e.Seq = seq; o.Add(e) }
+	o.Add(imported)
+	for _, job := range []string{"1", "2", "3"} {
+		add(event(0, time.Minute, reel.EventClaimed, job))
+		add(failed(0, 2*time.Minute, job, "a"+job, "offline", reel.Failed))
+	}
+	add(event(0, 3*time.Minute, reel.EventClaimed, "1"))
+	add(event(0, 4*time.Minute, reel.EventSucceeded, "1"))
+	add(event(0, 3*time.Minute, reel.EventClaimed, "2"))
+	add(failed(0, 5*time.Minute, "2", "a2", "another", reel.Exhausted))
+	causes := o.Causes("b")
+	if len(causes) != 2 || causes[0].Signature != "infrastructure another" && causes[0].Signature != "infrastructure offline" {
+		t.Fatalf("%+v", causes)
+	}
+	for _, c := range causes {
+		got := fmt.Sprint(c.Jobs, c.Accounts, c.Attempts, c.Recovered(), c.By[overview.ToDo], c.By[overview.NotPosted])
+		want := map[string]string{"infrastructure offline": "3 3 3 1 1 1", "infrastructure another": "1 1 1 0 0 1"}[c.Signature]
+		if got != want {
+			t.Errorf("%s: %s, want %s", c.Signature, got, want)
+		}
+	}
+	if p := o.Pace("b", night.Add(5*time.Minute)); p.Counts != (overview.Counts{1, 0, 1, 1, 0}) || p.Minute[58] != 1 {
+		t.Errorf("%+v", p)
+	}
+	if a := o.Accounts(); len(a) != 3 || fmt.Sprint(a[0].Last) != "[to do posted]" || !a[0].LastPost.Equal(night.Add(4*time.Minute)) {
+		t.Errorf("%+v", a)
+	}
+	if o.Seq() != seq {
+		t.Errorf("seq %d, want %d", o.Seq(), seq)
+	}
+}
+
+func TestTheTimeLeftIsNotGuessedFromFew(t *testing.T) {
+	o := overview.New(sign)
+	o.Add(reel.Event{Seq: 1, At: night, Kind: reel.EventRunStarted, Batch: "b", Workers: 4, Totals: &reel.Totals{Jobs: 100, Pending: 100}})
+	for i := range 20 {
+		if _, _, ok := o.Pace("b", night).Left(80, 0); ok {
+			t.Fatalf("guessed from %d attempts", i)
+		}
+		job := fmt.Sprint(i)
+		at := time.Duration(i) * time.Minute
+		o.Add(event(0, at, reel.EventClaimed, job))
+		o.Add(event(0, at+time.Duration(10+i)*time.Second, reel.EventSucceeded, job))
+	}
+	from, to, ok := o.Pace("b", night).Left(80, 30*time.Second)
+	if !ok || from != 20*15*time.Second+30*time.Second || to != 20*25*time.Second+30*time.Second {
+		t.Errorf("%v to %v, %v", from, to, ok)
+	}
+}
+
+// A series stays small for a batch of any length, and its last point is how the jobs stand.
+func TestASeriesStaysSmall(t *testing.T) {
+	o := overview.New(sign)
+	o.Add(reel.Event{Seq: 1, At: night, Kind: reel.EventImported, Batch: "b", Count: 100_000})
+	for i := range 100_000 {
+		o.Add(event(int64(i), time.Duration(i)*time.Second, reel.EventClaimed, fmt.Sprint(i)))
+		o.Add(event(int64(i), time.Duration(i)*time.Second, reel.EventSucceeded, fmt.Sprint(i)))
+	}
+	p := o.Pace("b", night.Add(100_000*time.Second))
+	if len(p.Series) > 240 || p.Series[len(p.Series)-1].Counts != p.Counts || p.Counts[overview.Posted] != 100_000 {
+		t.Errorf("%d points, %v", len(p.Series), p.Counts)
+	}
+	for i := 1; i < len(p.Series); i++ {
+		if !p.Series[i].At.After(p.Series[i-1].At) || p.Series[i].Counts[overview.Posted] < p.Series[i-1].Counts[overview.Posted] {
+			t.Fatalf("point %d goes back: %v after %v", i, p.Series[i], p.Series[i-1])
+		}
+	}
+}
+
+func TestPhonesAndLosses(t *testing.T) {
+	o := overview.New(sign)
+	kept := event(1, 0, reel.EventKept, "1")
+	kept.Text = `phone {"id":"p"}`
+	o.Add(kept)
+	lost := failed(2, 90*time.Second, "1", "a1", "", reel.Failed)
+	lost.Evidence.Code = reel.CodeWorkerLost
+	o.Add(lost)
+	if o.PhoneTime() != 90*time.Second || o.Losses() != 1 {
+		t.Errorf("%v %d", o.PhoneTime(), o.Losses())
+	}
+}
