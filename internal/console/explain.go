@@ -261,3 +261,13 @@ func (p page) hang(b *strings.Builder, s style, lead, text string) {
 		b.WriteString(lead + p.paint(s, l) + "\n")
 	}
 }
+
+// Sentence is an event in one line of plain words, as the journal of Explain shows it, for whoever sets it otherwise.
+func Sentence(e reel.Event, zone *time.Location) string {
+	t := newPage(Options{Location: zone, Width: 10_000}).say(e)
+	parts := append([]string{t.head}, t.tail...)
+	if t.seen != "" {
+		parts = append(parts, t.seen)
+	}
+	return strings.Join(append(parts, t.more...), " · ")
+}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -65,8 +66,8 @@ const pageTime = 60 * time.Millisecond
 // window is how many jobs are looked at in one statement, between two looks at the clock.
 const window = 10_000
 
-// fewJobs is up to how many jobs of some states are fetched through their indexes and then sorted.
-const fewJobs = 5_000
+// fewEnough is up to how many jobs of some states are fetched through their indexes and then sorted.
+const fewEnough = 5_000
 
 // Page lists up to most jobs of a batch that a filter chooses, from place on: 0 for the first page, and then the Next of the page before.
 // Its time does not grow with the batch.
@@ -86,28 +87,13 @@ func (s *Store) page(ctx context.Context, r reader, batch string, f Filter, plac
 		return page, err
 	}
 	where, args := f.where()
-	add := func(query string, args []any) error {
-		return rowsOf(ctx, r, query, args, func(rows *sql.Rows) error {
-			var key int64
-			rec, err := scanRecord(keyed{rows, &key})
-			if len(page.Jobs) == most {
-				page.Next = key
-				return err
-			}
-			rec.Batch = batch
-			page.Jobs = append(page.Jobs, rec)
-			return err
-		})
-	}
 	query := keyedColumns + ` WHERE j.batch_id=?` + where
 	few, err := s.few(ctx, r, id, f.States)
 	if err != nil {
 		return page, err
 	}
-	if few { // +j.id: the index is that of the states
-		err := add(query+` AND +j.id>=? ORDER BY j.id LIMIT ?`, slices.Concat([]any{id}, args, []any{place, most + 1}))
-		page.Looked = len(page.Jobs)
-		return page, err
+	if few {
+		return s.fewJobs(ctx, r, id, batch, f, place, most)
 	}
 	first, last, err := s.span(ctx, r, id)
 	if err != nil {
@@ -119,11 +105,72 @@ func (s *Store) page(ctx context.Context, r reader, batch string, f Filter, plac
 			page.Next = from
 			break
 		}
-		if err := add(query+` AND j.id>=? AND j.id<? ORDER BY j.id LIMIT ?`, slices.Concat([]any{id}, args, []any{from, from + window, most + 1 - len(page.Jobs)})); err != nil {
+		found, err := recordsOf(ctx, r, batch, query+` AND j.id>=? AND j.id<? ORDER BY j.id LIMIT ?`, slices.Concat([]any{id}, args, []any{from, from + window, most + 1 - len(page.Jobs)}))
+		if err != nil {
 			return page, err
 		}
+		page.fill(found, most)
 		page.Looked += int(min(window, last-from+1))
 	}
+	return page, nil
+}
+
+// placed is a job with its number in the ledger.
+type placed struct {
+	key int64
+	reel.Record
+}
+
+// fill takes jobs until the page is full; the next one's number is where the following page begins.
+func (p *Page) fill(found []placed, most int) {
+	for _, j := range found {
+		if len(p.Jobs) == most {
+			p.Next = j.key
+			return
+		}
+		p.Jobs = append(p.Jobs, j.Record)
+	}
+}
+
+func recordsOf(ctx context.Context, r reader, batch, query string, args []any) (found []placed, err error) {
+	err = rowsOf(ctx, r, query, args, func(rows *sql.Rows) error {
+		var j placed
+		var err error
+		j.Record, err = scanRecord(keyed{rows, &j.key})
+		j.Batch = batch
+		found = append(found, j)
+		return err
+	})
+	return found, err
+}
+
+// fewJobs fetches jobs through the indexes of their states: those that a pass may take, those in workers' hands, and all others.
+func (s *Store) fewJobs(ctx context.Context, r reader, id int64, batch string, f Filter, place int64, most int) (page Page, err error) {
+	var found []placed
+	for _, index := range []struct {
+		condition string // as the index has it, for SQLite to see that the index would do
+		holds     func(reel.State) bool
+	}{
+		{` AND j.state IN ('pending','failed')`, reel.State.Ready},
+		{` AND j.owner IS NOT NULL`, reel.State.InFlight},
+		{``, func(st reel.State) bool { return !st.Ready() && !st.InFlight() }},
+	} {
+		some := f
+		some.States = slices.DeleteFunc(slices.Clone(f.States), func(st reel.State) bool { return !index.holds(st) })
+		if len(some.States) == 0 {
+			continue
+		}
+		where, args := some.where()
+		part, err := recordsOf(ctx, r, batch, keyedColumns+` WHERE j.batch_id=?`+index.condition+where+` AND +j.id>=? ORDER BY +j.id LIMIT ?`,
+			slices.Concat([]any{id}, args, []any{place, most + 1}))
+		if err != nil {
+			return page, err
+		}
+		found = append(found, part...)
+	}
+	slices.SortFunc(found, func(x, y placed) int { return cmp.Compare(x.key, y.key) })
+	page.fill(found, most)
+	page.Looked = len(page.Jobs)
 	return page, nil
 }
 
@@ -140,7 +187,7 @@ func (s *Store) few(ctx context.Context, r reader, batch int64, states []reel.St
 	for _, st := range states {
 		n += t.Of(st)
 	}
-	return n <= fewJobs, nil
+	return n <= fewEnough, nil
 }
 
 // span is the numbers of a batch's first and last job. Jobs are never removed: the first is found once.

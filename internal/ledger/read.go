@@ -23,22 +23,22 @@ func (s *Store) Latest(ctx context.Context) (string, error) {
 	return name, s.trouble(err)
 }
 
+// Names lists the batches' names, the latest first.
+func (s *Store) Names(ctx context.Context) (names []string, err error) {
+	err = rowsOf(ctx, s.read, `SELECT name FROM batch ORDER BY used_at DESC, id DESC`, nil, func(rows *sql.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		names = append(names, name)
+		return err
+	})
+	return names, s.trouble(err)
+}
+
 // Batches lists the batches with their totals, the latest first.
 func (s *Store) Batches(ctx context.Context) ([]reel.Status, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT name FROM batch ORDER BY used_at DESC, id DESC`)
+	names, err := s.Names(ctx)
 	if err != nil {
-		return nil, s.trouble(err)
-	}
-	var names []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, errors.Join(s.trouble(err), rows.Close())
-		}
-		names = append(names, name)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, s.trouble(err)
+		return nil, err
 	}
 	all := make([]reel.Status, 0, len(names))
 	for _, name := range names {
