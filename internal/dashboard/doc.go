@@ -6,5 +6,5 @@
 // what says access. It decides nothing of its own, and every step it takes is one that the ledger itself allows or refuses.
 //
 // A request goes through guard (foreign hosts, foreign sites, tokens, sizes), then to a page (batches, batch, jobs, job, accounts, doubts,
-// failures, rules, settings), a step (POST), the API (/api/v1) or the stream of changes (live).
+// failures, rules, settings), a step (POST), or the stream of changes (live).
 package dashboard

@@ -39,7 +39,6 @@ func (s *Server) guard(inside http.Handler) http.Handler {
 	outside.HandleFunc("POST /sign-in", s.signIn)
 	outside.Handle("GET /static/", s.static())
 	outside.HandleFunc("GET /healthz", s.healthz)
-	outside.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "openapi.yaml") })
 	outside.Handle("/", s.signedIn(inside))
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -69,10 +68,6 @@ func (s *Server) guard(inside http.Handler) http.Handler {
 // refuse answers plainly and notes it. What a stranger sent is not repeated in the log beyond its path.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, why string) {
 	s.Log.Warn("refused", "status", status, "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr, "why", why)
-	if strings.HasPrefix(r.URL.Path, "/api/") {
-		writeProblem(w, status, why)
-		return
-	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(why + "\n")) // whoever went away does not read it

@@ -22,7 +22,7 @@ import (
 	"reelpass/internal/reel"
 )
 
-//go:embed pages/*.html static openapi.yaml
+//go:embed pages/*.html static
 var files embed.FS
 
 // Config is what a dashboard shows and who may see it.
@@ -51,10 +51,10 @@ type Server struct {
 	Config
 	pages    map[string]*pageTemplate
 	handler  http.Handler
+	inner    http.Handler // without the guard
 	evidence *os.Root // nil where there is none
 	slow     *bucket  // of wrong codes
 	hub      *hub
-	metrics  http.Handler
 
 	mu       sync.Mutex // guards what follows
 	overview *overview.Overview
@@ -84,8 +84,8 @@ func New(c Config) (*Server, error) {
 		}
 		s.evidence = root
 	}
-	s.metrics = s.newMetrics()
-	s.handler = s.guard(s.routes())
+	s.inner = s.routes()
+	s.handler = s.guard(s.inner)
 	return s, nil
 }
 
@@ -255,8 +255,6 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /sign-out", s.signOut)
 	m.HandleFunc("GET /live", s.hub.serve)
 	m.HandleFunc("GET /evidence/{dir}/{file}", s.evidenceFile)
-	m.Handle("GET /metrics", s.metrics)
-	s.apiRoutes(m)
 	m.HandleFunc("/", s.page(func(r *request) (view, error) {
 		return view{}, notFound("there is no page %s", r.URL.Path)
 	}))

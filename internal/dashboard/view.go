@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"reelpass/internal/access"
+	"reelpass/internal/console"
 	"reelpass/internal/ledger"
 	"reelpass/internal/reel"
 )
@@ -348,4 +349,14 @@ func (sh *shell) clock(t time.Time, seconds bool) string {
 		form = "2 Jan 2006 " + form
 	}
 	return at.Format(form)
+}
+
+// Tell is an event in a line, cut where it is long.
+func (sh *shell) Tell(e reel.Event) string {
+	e.Job, e.Account = "", ""
+	text := console.Sentence(e, sh.zone)
+	if runes := []rune(text); len(runes) > 200 {
+		text = string(runes[:199]) + "…"
+	}
+	return text
 }
