@@ -120,8 +120,9 @@ const batchHelp = "the batch's `NAME` (default: the latest)"
 
 // selector is the flags that choose jobs.
 type selector struct {
-	states          []string
-	reason, account string
+	states                                 []string
+	reason, account, category, kind, words string
+	pass                                   int
 }
 
 func selection(c *cobra.Command) *selector {
@@ -129,6 +130,10 @@ func selection(c *cobra.Command) *selector {
 	c.Flags().StringSliceVar(&s.states, "state", nil, "only jobs in these states, as `a,b`")
 	c.Flags().StringVar(&s.reason, "reason", "", "only jobs with this `REASON`")
 	c.Flags().StringVar(&s.account, "account", "", "only jobs of this `ACCOUNT`")
+	c.Flags().StringVar(&s.category, "category", "", "only jobs whose last verdict is of this `CATEGORY`")
+	c.Flags().StringVar(&s.kind, "type", "", "only jobs whose last verdict is of this `TYPE`")
+	c.Flags().IntVar(&s.pass, "pass", 0, "only jobs tried last in this pass")
+	c.Flags().StringVar(&s.words, "search", "", "only jobs with these `WORDS` in id, account, file or error")
 	return s
 }
 
@@ -157,10 +162,20 @@ func hang(text string, indent int) string {
 	return b.String()
 }
 
-func (s *selector) empty() bool { return len(s.states) == 0 && s.reason == "" && s.account == "" }
+func (s *selector) empty() bool {
+	return len(s.states) == 0 && s.reason == "" && s.account == "" && s.category == "" && s.kind == "" && s.words == "" && s.pass == 0
+}
 
 func (s *selector) filter() (ledger.Filter, error) {
-	f := ledger.Filter{Reason: reel.Reason(s.reason), Account: s.account}
+	f := ledger.Filter{
+		Reason: reel.Reason(s.reason), Account: s.account, Category: reel.Category(s.category), Type: s.kind, Pass: s.pass, Words: s.words,
+	}
+	if s.category != "" && !slices.Contains(reel.Categories(), f.Category) {
+		return f, usage("--category: there is no category %q; the categories are %s", s.category, join(reel.Categories()))
+	}
+	if s.pass < 0 {
+		return f, usage("--pass: passes are counted from 1")
+	}
 	for _, name := range s.states {
 		if !slices.Contains(reel.States(), reel.State(name)) {
 			return f, usage("--state: there is no state %q; the states are %s", name, join(reel.States()))

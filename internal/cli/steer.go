@@ -83,7 +83,7 @@ func (a *app) manyCommand(name, short, long, state, done string, do func(*ledger
 	dry := c.Flags().Bool("dry-run", false, "only say what would be done")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 == sel.empty() {
-			return usage("name jobs, or choose them with --state, --reason or --account")
+			return usage("name jobs, or choose them with --state, --reason, --account or another of the filters")
 		}
 		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
 			batch, err := batchOf(ctx, c, s, store)

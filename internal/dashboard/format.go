@@ -101,7 +101,9 @@ func accountName(name string) string {
 }
 
 // shownVideo is a video's file without its folder, and without what an address carries beside its path.
-func shownVideo(p string) string { return clean(path.Base(strings.ReplaceAll(reel.ShownVideo(p), `\`, "/"))) }
+func shownVideo(p string) string {
+	return clean(path.Base(strings.ReplaceAll(reel.ShownVideo(p), `\`, "/")))
+}
 
 // clean takes the signs out of a text that would change how the text around it reads: controls, and those that turn its direction.
 func clean(s any) string {

@@ -108,6 +108,13 @@ func (s *Server) steering(next http.HandlerFunc) http.HandlerFunc {
 			s.refuse(w, r, http.StatusForbidden, p.Name+" may look, but not steer; nothing was changed")
 			return
 		}
+		if err := r.ParseForm(); errors.As(err, new(*http.MaxBytesError)) {
+			s.refuse(w, r, http.StatusRequestEntityTooLarge, "this is larger than anything a page sends; nothing was changed")
+			return
+		} else if err != nil {
+			s.refuse(w, r, http.StatusBadRequest, "this form cannot be read; nothing was changed")
+			return
+		}
 		next(w, r)
 	}
 }

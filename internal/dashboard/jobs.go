@@ -347,7 +347,7 @@ func parseFrozen(text string) ([]frozen, error) {
 	for _, line := range strings.Fields(strings.ReplaceAll(text, " ", "\x00")) {
 		state, id, ok := strings.Cut(line, "\x00")
 		name, err := url.QueryUnescape(id)
-		if !ok || err != nil || name == "" || !slices.Contains(reel.States(), reel.State(state)) {
+		if !ok || err != nil || name == "" || strings.ContainsRune(name, 0) || !slices.Contains(reel.States(), reel.State(state)) {
 			return nil, badRequest("the list of jobs cannot be read; nothing was changed")
 		}
 		list = append(list, frozen{reel.JobID(name), reel.State(state)})

@@ -52,10 +52,11 @@ type Server struct {
 	pages    map[string]*pageTemplate
 	handler  http.Handler
 	inner    http.Handler // without the guard
-	evidence *os.Root // nil where there is none
-	slow     *bucket  // of wrong codes
+	evidence *os.Root     // nil where there is none
+	slow     *bucket      // of wrong codes
 	hub      *hub
 
+	reading  sync.Mutex // held by whoever reads the journal on
 	mu       sync.Mutex // guards what follows
 	overview *overview.Overview
 	behind   bool // the journal has not been read to its end yet
@@ -156,6 +157,8 @@ func (s *Server) follow(ctx context.Context) {
 
 // catchUp reads the journal to its end.
 func (s *Server) catchUp(ctx context.Context) error {
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	const most = 2000
 	for {
 		s.mu.Lock()
@@ -177,6 +180,20 @@ func (s *Server) catchUp(ctx context.Context) error {
 		if len(events) < most {
 			return nil
 		}
+	}
+}
+
+// current reads what the journal has gained, so that whoever took a step sees it done. While a long journal is read for the first time,
+// pages do not wait for it: they say that it is not at its end.
+func (s *Server) current(ctx context.Context) {
+	s.mu.Lock()
+	behind := s.behind
+	s.mu.Unlock()
+	if behind {
+		return
+	}
+	if err := s.catchUp(ctx); err != nil && ctx.Err() == nil {
+		s.Log.Warn("the journal cannot be read", "error", err)
 	}
 }
 

@@ -142,6 +142,7 @@ type holderKey struct{}
 func (s *Server) page(f func(*request) (view, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		rq := s.request(r)
+		s.current(r.Context())
 		v, err := f(rq)
 		if err != nil {
 			v = s.asPage(rq, err)

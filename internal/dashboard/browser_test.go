@@ -1,0 +1,90 @@
+package dashboard_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp" // drives the real browser; v0.15 is the last with the API that its documentation shows
+
+	"reelpass/internal/access"
+)
+
+// Every page in a real browser, on a wide screen and on a phone's: nothing runs out of the side, and the browser has no complaint, not
+// even of the policy. With REELPASS_SHOTS=FOLDER the pages are photographed, to be looked at.
+func TestPagesInABrowser(t *testing.T) {
+	program, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("CI must have chromium")
+		}
+		t.Skip("there is no chromium here")
+	}
+	s := newSite(t)
+	s.fill()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox)
+	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	defer stop()
+	ctx, stop = chromedp.NewContext(ctx)
+	defer stop()
+	ctx, stop = context.WithTimeout(ctx, 100*time.Second)
+	defer stop()
+	var mu sync.Mutex
+	var complaints []string
+	chromedp.ListenTarget(ctx, func(e any) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch e := e.(type) {
+		case *cdplog.EventEntryAdded:
+			if !strings.Contains(e.Entry.URL, "/evidence/") { // the picture of this test is none
+				complaints = append(complaints, e.Entry.Text+" "+e.Entry.URL)
+			}
+		case *runtime.EventExceptionThrown:
+			complaints = append(complaints, e.ExceptionDetails.Error())
+		}
+	})
+	code, err := s.book.Issue(access.Code, "anna", access.Steer)
+	must(t, err)
+	must(t, chromedp.Run(ctx, cdplog.Enable(), runtime.Enable(), chromedp.Navigate(s.url+"/sign-in?to=/&code="+url.QueryEscape(code)),
+		chromedp.Click("button", chromedp.ByQuery), chromedp.WaitVisible("nav", chromedp.ByQuery)))
+	for _, screen := range []struct {
+		name string
+		w, h int64
+	}{{"phone", 390, 844}, {"wide", 1280, 800}} {
+		for name, path := range map[string]string{
+			"batches": "/", "batch": "/b/night", "jobs": "/b/night/jobs", "job": "/b/night/jobs/job-3", "accounts": "/accounts", "account": "/accounts/acc3",
+			"doubts": "/in-doubt", "doubt": "/in-doubt/night/job-4", "failures": "/failures", "rules": "/rules", "settings": "/settings", "brake": "/b/night/brake",
+		} {
+			var wider bool
+			var shot []byte
+			var sentence string
+			must(t, chromedp.Run(ctx, chromedp.EmulateViewport(screen.w, screen.h), chromedp.Navigate(s.url+path), chromedp.WaitVisible("h1", chromedp.ByQuery),
+				chromedp.Evaluate(`document.documentElement.scrollWidth > document.documentElement.clientWidth`, &wider),
+				chromedp.Text("main", &sentence, chromedp.ByQuery), chromedp.FullScreenshot(&shot, 100)))
+			if wider {
+				t.Errorf("%s on a %s screen is wider than the screen", path, screen.name)
+			}
+			if folder := os.Getenv("REELPASS_SHOTS"); folder != "" {
+				must(t, os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%s.png", name, screen.name)), shot, 0o600))
+			}
+		}
+	}
+	// What changed meanwhile comes by itself.
+	must(t, chromedp.Run(ctx, chromedp.Navigate(s.url+"/b/night"), chromedp.WaitVisible("h1", chromedp.ByQuery)))
+	must(t, s.store.Pause(t.Context(), "night", true, "bert"))
+	must(t, chromedp.Run(ctx, chromedp.Poll(`document.querySelector('[data-live=head]').textContent.includes('paused')`, nil, chromedp.WithPollingTimeout(20*time.Second))))
+	mu.Lock()
+	defer mu.Unlock()
+	for _, c := range complaints {
+		t.Error("the browser complains: " + c)
+	}
+}
