@@ -54,13 +54,13 @@ func (h *hub) tell(ctx context.Context) {
 	h.s.mu.Lock()
 	head := h.s.overview.Seq()
 	h.s.mu.Unlock()
+	now := h.s.Clock()
 	h.mu.Lock()
-	if now := h.s.Clock(); head == h.head && now.Sub(h.at) < refresh {
+	if head == h.head && now.Sub(h.at) < refresh {
 		h.mu.Unlock()
 		return
-	} else {
-		h.head, h.at = head, now
 	}
+	h.head, h.at = head, now
 	topics := make([]*topic, 0, len(h.open))
 	for _, t := range h.open {
 		topics = append(topics, t)

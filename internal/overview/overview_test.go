@@ -14,7 +14,9 @@ import (
 
 var night = time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)
 
-func sign(e reel.Evidence, v reel.Verdict, _ ...string) string { return string(v.Category) + " " + e.Text }
+func sign(e reel.Evidence, v reel.Verdict, _ ...string) string {
+	return string(v.Category) + " " + e.Text
+}
 
 func failed(seq int64, at time.Duration, job, account, text string, to reel.State) reel.Event {
 	return reel.Event{
