@@ -202,7 +202,9 @@ func (a accountRow) Limited() bool { return a.Hold != nil && !a.Hold.Until.IsZer
 type accountsData struct {
 	Held, Limited, Fine []accountRow
 	Search              string
-	Cut                 int // fine accounts that are not shown
+	Cut                 int // accounts that are not shown
+	// How many there are, whatever is shown.
+	HeldAll, LimitedAll, FineAll int
 }
 
 func (s *Server) accountRows(r *request) ([]accountRow, error) {
@@ -246,8 +248,8 @@ func stripWords(list []overview.Group) string {
 	return strings.Join(parts, ", ")
 }
 
-// mostFine is how many accounts without trouble one page lists.
-const mostFine = 200
+// mostAccounts is how many accounts of one kind a page lists; the others are found by their names.
+const mostAccounts = 100
 
 func (s *Server) accountsPage(r *request) (view, error) {
 	list, err := s.accountRows(r)
@@ -256,16 +258,29 @@ func (s *Server) accountsPage(r *request) (view, error) {
 	}
 	d := accountsData{Search: strings.TrimPrefix(r.URL.Query().Get("q"), "@")}
 	for _, a := range list {
+		list := &d.Fine
 		switch {
 		case d.Search != "" && !strings.Contains(strings.ToLower(a.Name), strings.ToLower(d.Search)):
-		case a.Hold == nil && len(d.Fine) == mostFine:
-			d.Cut++
-		case a.Hold == nil:
-			d.Fine = append(d.Fine, a)
+			continue
 		case a.Limited():
-			d.Limited = append(d.Limited, a)
+			list = &d.Limited
+		case a.Hold != nil:
+			list = &d.Held
+		}
+		if len(*list) == mostAccounts {
+			d.Cut++
+			continue
+		}
+		*list = append(*list, a)
+	}
+	for _, a := range list {
+		switch {
+		case a.Limited():
+			d.LimitedAll++
+		case a.Hold != nil:
+			d.HeldAll++
 		default:
-			d.Held = append(d.Held, a)
+			d.FineAll++
 		}
 	}
 	return view{name: "accounts", Title: "Accounts", Data: d, live: []string{"needs"}}, nil
