@@ -380,3 +380,29 @@ func TestTheStreamTellsOfChanges(t *testing.T) {
 	must(t, s.store.Pause(t.Context(), "night", true, "bert"))
 	told("paused")
 }
+
+// A script's token reads the numbers, and they are those of the ledger.
+func TestTheNumbersAreTheLedgers(t *testing.T) {
+	s := newSite(t)
+	s.fill()
+	token, err := s.book.Issue(access.Token, "prometheus", access.Look)
+	must(t, err)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/metrics", http.NoBody)
+	must(t, err)
+	req.Header.Set("Authorization", "Bearer "+token)
+	code, body := s.do(http.DefaultClient, req)
+	for _, want := range []string{
+		"reelpass_ledger_up 1", `reelpass_jobs{batch="night",state="in_doubt"} 1`, `reelpass_jobs{batch="night",state="succeeded"} 1`,
+		`reelpass_attempts_total{batch="night"} 4`, `reelpass_failures_total{batch="night",category="infrastructure"} 1`, "reelpass_in_doubt 1",
+		"reelpass_accounts_held 1", `reelpass_breaker_open{batch="night"} 0`, "reelpass_phones_running 0",
+	} {
+		if code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%d, without %s", code, want)
+		}
+	}
+	for line := range strings.Lines(body) { // what promtool would say first
+		if strings.HasPrefix(line, "# HELP") && len(strings.Fields(line)) < 4 {
+			t.Errorf("no help: %s", line)
+		}
+	}
+}

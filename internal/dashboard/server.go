@@ -271,6 +271,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /view", s.setView)
 	m.HandleFunc("POST /sign-out", s.signOut)
 	m.HandleFunc("GET /live", s.hub.serve)
+	m.Handle("GET /metrics", s.scrape())
 	m.HandleFunc("GET /evidence/{dir}/{file}", s.evidenceFile)
 	m.HandleFunc("/", s.page(func(r *request) (view, error) {
 		return view{}, notFound("there is no page %s", r.URL.Path)
