@@ -17,14 +17,14 @@ demo: build ## publish the launch example as a rehearsal, in passes, and show wh
 	@.ci/demo
 
 test: ## run all tests; nothing needs to be set up before
-	@.ci/needs python3 initdb ip adb appium chromium
+	@.ci/needs python3 initdb ip adb appium axe chromium
 	$(GOTEST) -timeout 20m ./...
 	go test -timeout 20m -run 'TestSemantics|TestStoreAgainstModel|TestNothingGoesWrong' ./internal/runner ./internal/ledger ./internal/protocol
 
 check: lint ## what a change must pass: format, vet, lint, tests in random order with the race detector, floors
 	@unformatted=$$(gofmt -l cmd internal *.go); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	go vet ./...
-	@.ci/needs python3 initdb ip adb appium chromium
+	@.ci/needs python3 initdb ip adb appium axe chromium
 	$(GOTEST) -timeout 20m -shuffle=on ./...
 
 lint: ## run golangci-lint, built from tools/go.mod (the first time takes minutes)

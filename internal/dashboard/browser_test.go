@@ -19,8 +19,14 @@ import (
 	"reelpass/internal/access"
 )
 
-// Every page in a real browser, on a wide screen and on a phone's: nothing runs out of the side, and the browser has no complaint, not
-// even of the policy. With REELPASS_SHOTS=FOLDER the pages are photographed, to be looked at.
+// accessible asks axe-core for what is against the rules of WCAG 2.2 AA and against good practice.
+const accessible = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], rules: {"target-size": {enabled: true}}})
+	.then(r => r.violations.map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.html).slice(0, 3).join(" ")))`
+
+func awaiting(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+
+// Every page in a real browser, on a wide screen and on a phone's: nothing runs out of the side, axe-core finds nothing against
+// the rules of accessibility, and the browser has no complaint, not even of the policy. With REELPASS_SHOTS=FOLDER the pages are photographed, to be looked at.
 func TestPagesInABrowser(t *testing.T) {
 	program, err := exec.LookPath("chromium")
 	if err != nil {
@@ -28,6 +34,10 @@ func TestPagesInABrowser(t *testing.T) {
 			t.Fatal("CI must have chromium")
 		}
 		t.Skip("there is no chromium here")
+	}
+	axe, err := os.ReadFile("../../tools/axe/node_modules/axe-core/axe.min.js")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal("CI must have axe-core: ", err)
 	}
 	s := newSite(t)
 	s.fill()
@@ -70,6 +80,13 @@ func TestPagesInABrowser(t *testing.T) {
 			must(t, chromedp.Run(ctx, chromedp.EmulateViewport(screen.w, screen.h), chromedp.Navigate(s.url+path), chromedp.WaitVisible("h1", chromedp.ByQuery),
 				chromedp.Evaluate(`document.documentElement.scrollWidth > document.documentElement.clientWidth`, &wider),
 				chromedp.Text("main", &sentence, chromedp.ByQuery), chromedp.FullScreenshot(&shot, 100)))
+			if axe != nil {
+				var wrong []string
+				must(t, chromedp.Run(ctx, chromedp.Evaluate(string(axe)+"\n;0", nil), chromedp.Evaluate(accessible, &wrong, awaiting)))
+				for _, w := range wrong {
+					t.Errorf("%s on a %s screen: %s", path, screen.name, w)
+				}
+			}
 			if wider {
 				t.Errorf("%s on a %s screen is wider than the screen", path, screen.name)
 			}

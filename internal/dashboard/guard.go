@@ -115,6 +115,8 @@ func (s *Server) steering(next http.HandlerFunc) http.HandlerFunc {
 			s.refuse(w, r, http.StatusBadRequest, "this form cannot be read; nothing was changed")
 			return
 		}
+		s.forget() // for the page that answers
+		defer s.forget()
 		next(w, r)
 	}
 }

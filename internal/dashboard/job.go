@@ -249,7 +249,7 @@ func stripWords(list []overview.Group) string {
 }
 
 // mostAccounts is how many accounts of one kind a page lists; the others are found by their names.
-const mostAccounts = 100
+const mostAccounts = 40
 
 func (s *Server) accountsPage(r *request) (view, error) {
 	list, err := s.accountRows(r)

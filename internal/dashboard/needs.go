@@ -36,8 +36,34 @@ func (n needs) Count() int {
 	return count
 }
 
-// needs gathers what waits for a person over all batches.
+// needs is what waits for a person over all batches. It stands on every page, so it is gathered once a tick for all who look, and at once
+// after a step that was taken here.
 func (s *Server) needs(ctx context.Context) (needs, error) {
+	now := s.Clock()
+	s.mu.Lock()
+	n, age, same := s.needed, now.Sub(s.neededAt), s.neededSeq == s.overview.Seq() && s.needed.Behind == s.behind
+	s.mu.Unlock()
+	if age >= 0 && (age < tick || same && age < refresh) {
+		return n, nil
+	}
+	n, err := s.gather(ctx)
+	if err != nil {
+		return n, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.needed, s.neededAt, s.neededSeq = n, now, s.overview.Seq()
+	return n, nil
+}
+
+// forget has the next page gather anew what waits for a person.
+func (s *Server) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.neededAt = time.Time{}
+}
+
+func (s *Server) gather(ctx context.Context) (needs, error) {
 	var n needs
 	list, err := s.statusList(ctx)
 	if err != nil {

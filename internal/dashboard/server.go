@@ -63,6 +63,10 @@ type Server struct {
 	statuses map[string]reel.Status
 	seen     map[string]int64 // the last event of each batch that its status was read after
 	moved    map[string]int64 // the last event of each batch
+	// What waited for a person when it was gathered last, and after which event.
+	needed    needs
+	neededAt  time.Time
+	neededSeq int64
 }
 
 // New prepares a dashboard. Run keeps it up to date.
