@@ -41,12 +41,12 @@ func TestPagesInABrowser(t *testing.T) {
 	}
 	s := newSite(t)
 	s.fill()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WSURLReadTimeout(time.Minute))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	defer stop()
 	ctx, stop = chromedp.NewContext(ctx)
 	defer stop()
-	ctx, stop = context.WithTimeout(ctx, 100*time.Second)
+	ctx, stop = context.WithTimeout(ctx, 5*time.Minute)
 	defer stop()
 	var mu sync.Mutex
 	var complaints []string
@@ -98,7 +98,7 @@ func TestPagesInABrowser(t *testing.T) {
 	// What changed meanwhile comes by itself.
 	must(t, chromedp.Run(ctx, chromedp.Navigate(s.url+"/b/night"), chromedp.WaitVisible("h1", chromedp.ByQuery)))
 	must(t, s.store.Pause(t.Context(), "night", true, "bert"))
-	must(t, chromedp.Run(ctx, chromedp.Poll(`document.querySelector('[data-live=head]').textContent.includes('paused')`, nil, chromedp.WithPollingTimeout(20*time.Second))))
+	must(t, chromedp.Run(ctx, chromedp.Poll(`document.querySelector('[data-live=head]').textContent.includes('paused')`, nil, chromedp.WithPollingTimeout(time.Minute))))
 	mu.Lock()
 	defer mu.Unlock()
 	for _, c := range complaints {
