@@ -68,6 +68,10 @@ func (s *Server) guard(inside http.Handler) http.Handler {
 // refuse answers plainly and notes it. What a stranger sent is not repeated in the log beyond its path.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, why string) {
 	s.Log.Warn("refused", "status", status, "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr, "why", why)
+	if isAPI(r) {
+		writeProblem(w, status, why)
+		return
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(why + "\n")) // whoever went away does not read it

@@ -22,7 +22,7 @@ import (
 	"reelpass/internal/reel"
 )
 
-//go:embed pages/*.html static
+//go:embed pages/*.html static openapi.yaml
 var files embed.FS
 
 // Config is what a dashboard shows and who may see it.
@@ -272,6 +272,7 @@ func (s *Server) routes() http.Handler {
 	step("/in-doubt/{batch}/{job}/check", s.checkDoubt)
 	step("/in-doubt/{batch}/{job}", s.resolve)
 	step("/settings/revoke", s.revoke)
+	s.apiRoutes(m)
 	m.HandleFunc("POST /view", s.setView)
 	m.HandleFunc("POST /sign-out", s.signOut)
 	m.HandleFunc("GET /live", s.hub.serve)

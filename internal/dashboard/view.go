@@ -108,31 +108,37 @@ func badRequest(format string, args ...any) error {
 	return &pageError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// asPage is an error as the page that says so.
-func (s *Server) asPage(r *request, err error) view {
+// failing is the status and the words for an error.
+func (s *Server) failing(r *request, err error) (status int, text string) {
 	var known *pageError
 	var file *ledger.FileError
-	out := view{name: "error", status: http.StatusInternalServerError, Title: "Not possible"}
-	text := err.Error()
+	status, text = http.StatusInternalServerError, err.Error()
 	switch {
 	case errors.As(err, &known):
-		out.status = known.status
+		status = known.status
 	case errors.Is(err, reel.ErrNotFound):
-		out.status = http.StatusNotFound
+		status = http.StatusNotFound
 	case errors.Is(err, reel.ErrRefused):
-		out.status = http.StatusConflict
+		status = http.StatusConflict
 	case errors.As(err, new(*http.MaxBytesError)):
-		out.status, text = http.StatusRequestEntityTooLarge, "this is larger than anything a page sends; nothing was changed"
+		status, text = http.StatusRequestEntityTooLarge, "this is larger than anything a page sends; nothing was changed"
 	case errors.As(err, &file):
-		out.status, text = http.StatusServiceUnavailable, string(file.Kind)
+		status, text = http.StatusServiceUnavailable, string(file.Kind)
 	}
-	if out.status == http.StatusNotFound {
+	if status >= http.StatusInternalServerError {
+		s.Log.Error("a request failed", "path", r.URL.Path, "error", reel.Scrub(err.Error()))
+	}
+	return status, reel.Scrub(text)
+}
+
+// asPage is an error as the page that says so.
+func (s *Server) asPage(r *request, err error) view {
+	status, text := s.failing(r, err)
+	out := view{name: "error", status: status, Title: "Not possible"}
+	if status == http.StatusNotFound {
 		out.Title = "Not found"
 	}
-	if out.status >= http.StatusInternalServerError {
-		s.Log.Error("a page failed", "path", r.URL.Path, "error", reel.Scrub(err.Error()))
-	}
-	out.Data = struct{ Text, Up string }{reel.Scrub(text), path.Dir(r.URL.Path)}
+	out.Data = struct{ Text, Up string }{text, path.Dir(r.URL.Path)}
 	return out
 }
 
