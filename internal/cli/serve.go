@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -121,6 +122,11 @@ func (a *app) serve(ctx context.Context, s config.Settings, store *ledger.Store,
 	if err != nil {
 		return err
 	}
+	log := slog.New(slog.NewTextHandler(a.err, nil))
+	tell, err := a.alerts(s, store, log)
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", f.listen)
 	if err != nil {
 		return hinted{fmt.Errorf("cannot listen on %s: %w", f.listen, err), "name another address with --listen, as 127.0.0.1:8766"}
@@ -130,7 +136,7 @@ func (a *app) serve(ctx context.Context, s config.Settings, store *ledger.Store,
 	d, err := dashboard.New(dashboard.Config{
 		Ledger: store, Access: book, Rules: judge, Hosts: f.hosts, Evidence: s.Phone.Evidence, Zone: time.Local, About: about, Secure: f.cert != "",
 		Absent: func(h reel.Held) reel.Decision { return runner.Absent(h.Claim) },
-		Clock:  a.now, Log: slog.New(slog.NewTextHandler(a.err, nil)),
+		Clock:  a.now, Log: log,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -144,6 +150,13 @@ func (a *app) serve(ctx context.Context, s config.Settings, store *ledger.Store,
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	var wg sync.WaitGroup
+	if tell != nil {
+		telling, end := context.WithCancel(ctx)
+		defer wg.Wait()
+		defer end() // also where the server ends by itself
+		wg.Go(func() { tell(telling) })
+	}
 	return d.Serve(ctx, listener, f.cert, f.key)
 }
 

@@ -96,6 +96,11 @@ navigator:
   cents: 4
   cents_in: 5
   cents_out: 6
+alerts:
+  targets: ["https://hooks.example/T0/B1#secret=x"]
+  kinds: [batch_ended, in_doubt]
+  throttle: 1m
+  stalled: 0
 `
 
 func TestEveryKeyIsRead(t *testing.T) {
@@ -119,6 +124,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		Graph:     config.Graph{Accounts: "a.age", Key: "a.key", Version: "v26.0", Instagram: "http://127.0.0.1:3/ig", Facebook: "http://127.0.0.1:3/fb", PostsPerDay: 2, Bucket: "s3://reels/out"},
 		Navigator: config.Navigator{Model: "some-model", URL: "http://127.0.0.1:2", Steps: 3, Cents: 4, CentsIn: 5, CentsOut: 6},
+		Alerts:    config.Alerts{Targets: []string{"https://hooks.example/T0/B1#secret=x"}, Kinds: []string{"batch_ended", "in_doubt"}, Throttle: config.Duration(time.Minute)},
 	}
 	for name, file := range map[string]string{
 		"plain": everything, "with a byte order mark": "\ufeff" + everything, "with CRLF": strings.ReplaceAll(everything, "\n", "\r\n"),

@@ -90,6 +90,10 @@ func entries(s *Settings) []entry {
 		{"navigator.cents", &s.Navigator.Cents, "what they may cost for each attempt, in US cents"},
 		{"navigator.cents_in", &s.Navigator.CentsIn, "what the model costs for a million tokens that it reads, in US cents"},
 		{"navigator.cents_out", &s.Navigator.CentsOut, "and for a million that it writes"},
+		{"alerts.targets", &s.Alerts.Targets, "who is told of trouble while reelpass serve runs: https:// webhooks, or services as shoutrrr writes them; secret"},
+		{"alerts.kinds", &s.Alerts.Kinds, "of what: pass_ended, batch_ended, breaker_opened, account_held, in_doubt, stalled; an empty list means all"},
+		{"alerts.throttle", &s.Alerts.Throttle, "least time between two messages of one kind and batch; the end of a batch is told at once"},
+		{"alerts.stalled", &s.Alerts.Stalled, "how long nothing may be done in a running batch before it is told; 0: for ever"},
 	}
 }
 

@@ -61,6 +61,7 @@ type Settings struct {
 	Phone             Phone
 	Graph             Graph
 	Navigator         Navigator
+	Alerts            Alerts
 }
 
 // Command is the section of the command publisher.
@@ -116,6 +117,14 @@ type Navigator struct {
 	CentsOut int
 }
 
+// Alerts is the section of who is told of trouble. Its targets are secrets: whoever knows one may send to it.
+type Alerts struct {
+	Targets  []string
+	Kinds    []string
+	Throttle Duration
+	Stalled  Duration
+}
+
 // Device takes ACCOUNT=SERIAL apart.
 func Device(text string) (account, serial string, ok bool) {
 	account, serial, ok = strings.Cut(text, "=")
@@ -151,6 +160,7 @@ func Default() Settings {
 		},
 		Graph:     Graph{Accounts: ".reelpass/accounts.age", Key: ".reelpass/accounts.key", Version: "v25.0", Check: true},
 		Navigator: Navigator{Steps: 5, Cents: 25, CentsIn: 100, CentsOut: 500},
+		Alerts:    Alerts{Throttle: Duration(5 * time.Minute), Stalled: Duration(30 * time.Minute)},
 	}
 }
 
