@@ -19,16 +19,7 @@ var (
 // Signature names a failure so that the same trouble of another job has the same name: its verdict, its code and the line that
 // tells most, without what differs from job to job: numbers, ids, addresses, paths, and the words given in own.
 func Signature(e reel.Evidence, v reel.Verdict, own ...string) string {
-	line := telling(e)
-	for _, word := range own {
-		if len(word) >= shortest {
-			line = strings.ReplaceAll(line, word, "#")
-		}
-	}
-	line = normalise(line)
-	line = addressLike.ReplaceAllString(line, "#")
-	line = pathLike.ReplaceAllString(line, "#")
-	line = varies.ReplaceAllString(line, "#")
+	line := rubbed(e, own)
 	if runes := []rune(line); len(runes) > signatureLength {
 		line = string(runes[:signatureLength])
 	}
@@ -43,6 +34,20 @@ func Signature(e reel.Evidence, v reel.Verdict, own ...string) string {
 		parts = append(parts, line)
 	}
 	return strings.Join(parts, " ")
+}
+
+// rubbed is the line of evidence that tells most, normalised, with # where something differs from job to job.
+func rubbed(e reel.Evidence, own []string) string {
+	line := telling(e)
+	for _, word := range own {
+		if len(word) >= shortest {
+			line = strings.ReplaceAll(line, word, "#")
+		}
+	}
+	line = normalise(line)
+	line = addressLike.ReplaceAllString(line, "#")
+	line = pathLike.ReplaceAllString(line, "#")
+	return varies.ReplaceAllString(line, "#")
 }
 
 // telling is the line of a text that says what happened: programs end with it, everybody else begins with it.
