@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,10 +57,36 @@ func (a *app) alerts(s config.Settings, store *ledger.Store, log *slog.Logger) (
 		sender := notify.NewSender(targets, notify.Deadline, log)
 		defer sender.Close()
 		notify.Run(ctx, notify.Config{
-			Source: store, Courier: sender, File: filepath.Join(filepath.Dir(accessFile(s.DB)), "alerts.json"), Ledger: ledger.Shown(s.DB),
+			Source: store, Courier: sender, File: alertsFile(s.DB), Ledger: ledger.Shown(s.DB),
 			Options: opt, Clock: a.now, Log: log,
 		})
 	}, nil
+}
+
+// alertsFile remembers what was told of a ledger: beside it, or where a ledger on a server has its logs. Several ledgers may lie in one
+// folder, and each has a place of its own.
+func alertsFile(db string) string {
+	folder := filepath.Dir(accessFile(db))
+	if name := strings.TrimSuffix(filepath.Base(db), filepath.Ext(db)); !ledger.IsServer(db) && name != "ledger" {
+		return filepath.Join(folder, name+".alerts.json")
+	}
+	return filepath.Join(folder, "alerts.json")
+}
+
+// examineAlerts says whether anybody would be told. A run goes on without that.
+func examineAlerts(s config.Settings) finding {
+	targets, err := alertTargets(s)
+	opt, wrong := alertOptions(s)
+	switch {
+	case err != nil:
+		return finding{Check: "alerts", OK: true, Warn: true, Text: err.Error(), Hint: hintFor(err)}
+	case wrong != nil:
+		return finding{Check: "alerts", OK: true, Warn: true, Text: wrong.Error()}
+	case len(targets) == 0:
+		return finding{Check: "alerts", OK: true, Text: "nobody is told when something happens: alerts.targets is empty"}
+	}
+	return finding{Check: "alerts", OK: true, Text: fmt.Sprintf("reelpass serve tells %s of %s; 'reelpass alerts test' tries",
+		count(len(targets), "target", "targets"), count(len(opt.Kinds), "kind of event", "kinds of events"))}
 }
 
 func (a *app) alertsCommand() *cobra.Command {

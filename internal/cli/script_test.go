@@ -71,6 +71,7 @@ func scripts(t *testing.T, ledger func(*testscript.Env) error) testscript.Params
 			env.Setenv("USER", "ana")
 			env.Setenv("FOREIGN", foreign) // a database of another program, with one empty table
 			env.Values[backgroundKey{}] = map[string]*background{}
+			env.Values[caughtKey{}] = &caught{}
 			return ledger(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -84,6 +85,9 @@ func scripts(t *testing.T, ledger func(*testscript.Env) error) testscript.Params
 			"signal": signalled,
 			"ends":   ends,
 			"origin": origin,
+			"hook":   hook,
+			"caught": catches,
+			"page":   page,
 		},
 	}
 }

@@ -15,7 +15,11 @@ func secretsOf(environ []string) []string {
 		if !secret(name) {
 			continue
 		}
-		for _, part := range append([]string{value}, strings.Split(value, "\n")...) { // programs print line by line
+		parts := append([]string{value}, strings.Split(value, "\n")...) // programs print line by line
+		if name == alertsEnv {
+			parts = append(parts, strings.Split(value, ",")...)
+		}
+		for _, part := range parts {
 			if len(part) >= minSecret {
 				values = append(values, part)
 			}
@@ -27,10 +31,13 @@ func secretsOf(environ []string) []string {
 // minSecret is how long a value must be to be masked: shorter ones would blacken ordinary words.
 const minSecret = 6
 
+// alertsEnv holds addresses that are secrets.
+const alertsEnv = "REELPASS_ALERTS_TARGETS"
+
 // secret says that a variable's name tells of a secret.
 func secret(name string) bool {
 	holds := func(word string) bool { return strings.Contains(name, word) }
 	ends := func(word string) bool { return strings.HasSuffix(name, word) }
-	return slices.ContainsFunc([]string{"TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "CREDENTIAL", "COOKIE"}, holds) ||
+	return name == alertsEnv || slices.ContainsFunc([]string{"TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "CREDENTIAL", "COOKIE"}, holds) ||
 		slices.ContainsFunc([]string{"_PASS", "_PW", "_PWD", "_KEY", "_AUTH", "_PROXY"}, ends) && name != "OLD_PWD"
 }

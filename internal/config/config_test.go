@@ -271,6 +271,7 @@ func TestValidate(t *testing.T) {
 		{func(s *config.Settings) { s.Graph.Key = "" }, "graph.accounts, graph.key and graph.version must not be empty"},
 		{func(s *config.Settings) { s.Navigator.Steps = 0 }, "navigator.steps and navigator.cents must be at least 1, not 0 and 25"},
 		{func(s *config.Settings) { s.Navigator.CentsIn = -1 }, "navigator.cents_in and navigator.cents_out must not be negative, not -1 and 500"},
+		{func(s *config.Settings) { s.Alerts.Stalled = -1 }, "alerts.throttle and alerts.stalled must not be negative, not 5m0s and -1ns"},
 		{func(s *config.Settings) { s.Phone.EvidenceSize = 0 }, "phone.evidence_size must be more than nothing, not 0"},
 		{func(s *config.Settings) { s.Phone.EvidenceKept = 0 }, "phone.evidence_kept must be at least 1, not 0"},
 		{func(s *config.Settings) { s.Publisher = "command" }, "publisher command needs command.run, the program to start"},

@@ -266,6 +266,8 @@ func (s Settings) validateSections() error {
 		return fmt.Errorf("navigator.steps and navigator.cents must be at least 1, not %d and %d", s.Navigator.Steps, s.Navigator.Cents)
 	case s.Navigator.CentsIn < 0 || s.Navigator.CentsOut < 0:
 		return fmt.Errorf("navigator.cents_in and navigator.cents_out must not be negative, not %d and %d", s.Navigator.CentsIn, s.Navigator.CentsOut)
+	case s.Alerts.Throttle < 0 || s.Alerts.Stalled < 0:
+		return fmt.Errorf("alerts.throttle and alerts.stalled must not be negative, not %s and %s", s.Alerts.Throttle, s.Alerts.Stalled)
 	case s.Phone.EvidenceSize <= 0:
 		return fmt.Errorf("phone.evidence_size must be more than nothing, not %s", s.Phone.EvidenceSize)
 	case s.Phone.EvidenceKept < 1:

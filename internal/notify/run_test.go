@@ -284,6 +284,50 @@ func TestStoppedInTheMiddleOfASending(t *testing.T) {
 		if len(p.got) != 2 || p.got[0].ID != first[0].ID {
 			t.Errorf("after a kill: %+v", p.got)
 		}
+		p.got = nil
+	})
+}
+
+// What was on its way when the program was killed is sent as it was, although more has happened since.
+func TestKilledInTheMiddleOfAGroup(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "ledger", "alerts.json")
+	synctest.Test(t, func(t *testing.T) {
+		j, p := &journal{}, &post{}
+		s := start(t, dir, j, p)
+		var killed []byte
+		p.do = func(context.Context, notify.Message) { killed, _ = os.ReadFile(file) }
+		j.add(doubt("v1"))
+		pass(65 * time.Second)
+		s.stop()
+		j.add(doubt("v2"))
+		if err := os.WriteFile(file, killed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p.do = nil
+		s = start(t, dir, j, p)
+		pass(10 * time.Minute)
+		s.stop()
+		if len(p.got) != 3 || p.got[0].ID != p.got[1].ID || p.got[0].Text != p.got[1].Text || p.got[2].Count != 1 {
+			t.Errorf("%+v", p.got)
+		}
+	})
+}
+
+// The clocks of the ledger and of this machine may differ: what is read as it happens is news, whatever its time says.
+func TestAnotherClockHidesNothing(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		j, p := &journal{}, &post{}
+		s := start(t, dir, j, p)
+		pass(3 * time.Second)
+		j.add(finished())
+		j.mu.Lock()
+		j.events[0].At = j.events[0].At.Add(-3 * time.Hour)
+		j.mu.Unlock()
+		pass(3 * time.Second)
+		p.takes(t, "launch: the batch ended: all_complete")
+		s.stop()
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -138,6 +139,14 @@ func TestNoPartOfAnAddressIsShown(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Parts that are too short to be looked for stand in addresses, and those go whole.
+func TestAddressesInErrorsGoWhole(t *testing.T) {
+	x := target(t, "telegram://1:abc@telegram?chats=@x")
+	if got := notify.Blank(x, errors.New(`Post "https://api.telegram.org/bot1:abc/sendMessage": EOF`)); got != `Post "***": EOF` {
+		t.Error(got)
+	}
 }
 
 func message() notify.Message {

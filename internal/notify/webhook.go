@@ -28,7 +28,6 @@ func Sign(secret string, body []byte) string {
 // webhook posts messages as JSON.
 type webhook struct {
 	to     string
-	user   *url.Userinfo
 	secret string
 	client *http.Client
 }
@@ -44,8 +43,8 @@ func newWebhook(u *url.URL) (*webhook, error) {
 		return nil, errFragment
 	}
 	to := *u
-	to.User, to.Fragment, to.RawFragment = nil, "", ""
-	return &webhook{to: to.String(), user: u.User, secret: secret, client: &http.Client{
+	to.Fragment, to.RawFragment = "", "" // no client would send it
+	return &webhook{to: to.String(), secret: secret, client: &http.Client{
 		// Whoever answers for the address must not pass messages on to where nobody wanted them.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
@@ -71,10 +70,6 @@ func (w *webhook) send(ctx context.Context, m Message, missed int) error {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "reelpass")
-	if w.user != nil {
-		password, _ := w.user.Password()
-		req.SetBasicAuth(w.user.Username(), password)
-	}
 	if w.secret != "" {
 		req.Header.Set(SignatureHeader, Sign(w.secret, body))
 	}
