@@ -403,15 +403,25 @@ func (s *Server) apiResolve(r *request) (any, error) {
 	case !*said.Posted && said.ID+said.URL != "":
 		return nil, badRequest("id and url go with a post that is there; nothing was changed")
 	}
-	look := reel.Look{Finding: reel.Absent, By: r.Who.Name, Why: reel.Scrub(said.Why)}
-	if *said.Posted {
-		look.Finding, look.Receipt = reel.Found, reel.Receipt{ID: reel.Scrub(said.ID), URL: reel.Scrub(said.URL)}
-	}
-	batch, id := r.PathValue("batch"), reel.JobID(r.PathValue("job"))
-	if _, err := s.Ledger.Resolve(r.ctx, batch, id, look, s.Absent); err != nil {
+	d, err := s.doubtData(r) // what the page would show a person
+	if err != nil {
 		return nil, err
 	}
-	return s.after(r, batch, id)
+	look := reel.Look{By: r.Who.Name, Why: reel.Scrub(said.Why)}
+	switch {
+	case *said.Posted:
+		look.Finding, look.Receipt = reel.Found, reel.Receipt{ID: reel.Scrub(said.ID), URL: reel.Scrub(said.URL)}
+	case d.Acting != "":
+		return nil, &pageError{http.StatusConflict, d.Acting}
+	case d.Conflict:
+		return nil, &pageError{http.StatusConflict, "a look-up found the post; that it is not there all the same, a person says on the page"}
+	default:
+		look.Finding = reel.Absent
+	}
+	if _, err := s.Ledger.Resolve(r.ctx, d.Batch, d.Job.ID, look, s.Absent); err != nil {
+		return nil, err
+	}
+	return s.after(r, d.Batch, d.Job.ID)
 }
 
 func (s *Server) apiHold(r *request) (any, error) {

@@ -406,3 +406,51 @@ func TestTheNumbersAreTheLedgers(t *testing.T) {
 		}
 	}
 }
+
+// While the worker of a doubt may still share, on a host that cannot be asked, nobody says that the post is not there: neither in a form
+// made by hand, nor in a script. That it is there may be said.
+func TestNobodySaysAbsentWhileTheWorkerMayAct(t *testing.T) {
+	s := newSite(t)
+	s.fill()
+	other := reel.Supervisor{ID: "far", Name: "far:1", Process: reel.Process{Host: "far", PID: 1}}
+	must(t, s.store.Enlist(other))
+	c, _, err := s.store.Claim(t.Context(), reel.Claimant{Batch: "night", Supervisor: other.ID, Worker: 1})
+	must(t, err)
+	_, err = s.store.Intent(t.Context(), c, reel.FingerprintOfPath(c.Job.VideoPath), false)
+	must(t, err)
+	a := reel.Attempt{
+		Number: c.Attempt, Pass: c.Pass, Worker: 1, StartedAt: time.Now(), EndedAt: time.Now(), Outcome: reel.OutcomeInDoubt, ShareBegun: true,
+		Evidence: reel.Evidence{Source: reel.SourceWorker, Text: "its host is silent"}, Verdict: reel.Verdict{Category: reel.Infrastructure, Rule: "r"},
+	}
+	decision := plan.After(plan.Try{Tally: c.Tally, Pass: c.Pass, LastPass: c.LastPass, ShareBegun: true}, a.Verdict, reel.DefaultLimits())
+	_, err = s.store.Record(t.Context(), c, reel.Ending{Attempt: a, Decision: decision, From: reel.Publishing, Away: true})
+	must(t, err)
+	job := string(c.Job.ID)
+	st, err := s.store.Story(t.Context(), "night", c.Job.ID)
+	must(t, err)
+	seq := fmt.Sprint(st.Events[len(st.Events)-1].Seq)
+	browser, path := s.browser(access.Steer), "/in-doubt/night/"+job
+	if code, body := s.post(browser, path+"/check", url.Values{"answer": {"absent"}, "looked": {"on"}}); code != http.StatusUnprocessableEntity || !strings.Contains(body, "might still share") {
+		t.Errorf("the first step: %d", code)
+	}
+	if code, body := s.post(browser, path, url.Values{"answer": {"absent"}, "seq": {seq}}); code != http.StatusConflict || !strings.Contains(body, "might still share") {
+		t.Errorf("a form made by hand: %d", code)
+	}
+	token, err := s.book.Issue(access.Token, "script", access.Steer)
+	must(t, err)
+	say := func(body string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/batches/night/jobs/"+job+"/resolve", strings.NewReader(body))
+		must(t, err)
+		req.Header.Set("Authorization", "Bearer "+token)
+		return s.do(http.DefaultClient, req)
+	}
+	if code, body := say(`{"posted":false}`); code != http.StatusConflict || !strings.Contains(body, "might still share") {
+		t.Errorf("a script: %d %s", code, body)
+	}
+	if state := s.state(job); state != reel.InDoubt {
+		t.Fatalf("it is %s", state)
+	}
+	if code, body := say(`{"posted":true}`); code != http.StatusOK {
+		t.Errorf("that it is there: %d %s", code, body)
+	}
+}

@@ -395,8 +395,7 @@ type doubtData struct {
 	Began    time.Time // the share was allowed
 	Seq      int64
 	Profile  string
-	MayPost  bool   // a person may say that it is not posted
-	Why      string // why not
+	Acting   string // why nobody may say yet that it is not posted; empty where a person may
 	Settled  string // it is in doubt no more
 	Answer   string // to be confirmed
 	Link     string
@@ -412,7 +411,7 @@ func (s *Server) doubtData(r *request) (doubtData, error) {
 	if err != nil {
 		return doubtData{}, err
 	}
-	d := doubtData{Batch: batch, Job: st.Record, MayPost: true}
+	d := doubtData{Batch: batch, Job: st.Record}
 	if name := st.Record.Account; instagramName.MatchString(name) {
 		d.Profile = "https://www.instagram.com/" + name + "/"
 	}
@@ -443,8 +442,7 @@ func (s *Server) doubtData(r *request) (doubtData, error) {
 		return d, err
 	}
 	if slices.ContainsFunc(held, func(h reel.Held) bool { return h.Batch == batch && h.Job.ID == id }) {
-		d.MayPost = false
-		d.Why = "It is not known yet that the worker of this attempt is dead: it might still share. Its own machine says so when reelpass runs there again."
+		d.Acting = "It is not known yet that the worker of this attempt is dead: it might still share. Its own machine says so when reelpass runs there again."
 	}
 	return d, nil
 }
@@ -495,8 +493,8 @@ func (s *Server) checkDoubt(r *request) (view, error) {
 				d.Wrong, d.Answer = "This link is no address of a page.", ""
 			}
 		}
-	case d.Answer == "absent" && !d.MayPost:
-		d.Wrong, d.Answer = d.Why, ""
+	case d.Answer == "absent" && d.Acting != "":
+		d.Wrong, d.Answer = d.Acting, ""
 	case d.Answer == "absent" && r.PostFormValue("looked") != "on":
 		d.Wrong, d.Answer = "Say that you looked at the account: if you are wrong, the video appears twice.", ""
 	case d.Answer == "absent":
@@ -530,6 +528,10 @@ func (s *Server) resolve(r *request) (view, error) {
 		look.Finding, look.Receipt.URL = reel.Found, reel.Scrub(r.PostFormValue("link"))
 	case "absent":
 		look.Finding = reel.Absent
+		if d.Acting != "" {
+			d.Wrong = d.Acting
+			return check, nil
+		}
 		if d.Conflict && r.PostFormValue("typed") != string(d.Job.ID) {
 			check.status = 422
 			d.Answer, d.Note, d.Wrong = "absent", note, "A look-up found the post. Type the job's name to say that it is not there all the same."
