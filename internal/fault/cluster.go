@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"reelpass/internal/reel"
 )
@@ -41,7 +40,6 @@ type Cluster struct {
 	Examples []reel.Evidence
 
 	tokens []string
-	born   int
 }
 
 // Clusterer sorts failures into clusters as they come, in the manner of Drain (He et al., ICWS 2017): a tree of fixed depth by
@@ -76,19 +74,10 @@ func (c *Clusterer) Add(e reel.Evidence, own ...string) {
 		return
 	}
 	leaf := c.root.make(way)
-	fresh := &Cluster{Source: e.Source, Code: way[1], tokens: tokens, born: len(c.all)}
+	fresh := &Cluster{Source: e.Source, Code: way[1], tokens: tokens}
 	fresh.take(e, tokens)
 	leaf.clusters = append(leaf.clusters, fresh)
 	c.all = append(c.all, fresh)
-}
-
-// Find is the cluster that a failure belongs to by now.
-func (c *Clusterer) Find(e reel.Evidence, own ...string) (Cluster, bool) {
-	tokens, way := place(e, own)
-	if found := best(c.root.follow(way), tokens); found != nil {
-		return found.shown(), true
-	}
-	return Cluster{}, false
 }
 
 // Clusters lists the clusters, the most frequent first.
@@ -226,27 +215,4 @@ func (c *Cluster) shown() Cluster {
 	copied.Pattern = strings.Join(c.tokens, " ")
 	copied.Examples = slices.Clone(c.Examples)
 	return copied
-}
-
-// headOfText is the beginning of a text, at whole runes.
-func headOfText(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
-	}
-	return text[:most]
-}
-
-// bothEnds cuts the middle out of a text, at whole runes.
-func bothEnds(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	from := len(text) - most/2
-	for from < len(text) && !utf8.RuneStart(text[from]) {
-		from++
-	}
-	return headOfText(text, most/2) + " ... " + text[from:]
 }

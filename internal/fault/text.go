@@ -12,19 +12,30 @@ import (
 // or at the end (the last lines of a log); megabytes in between would only cost time.
 const judged = 16 << 10
 
-// bound cuts the middle out of a long text, at whole runes.
-func bound(text string) string {
-	if len(text) <= 2*judged {
+// bound cuts the middle out of a long text.
+func bound(text string) string { return bothEnds(text, 2*judged) }
+
+// headOfText is the beginning of a text, at whole runes.
+func headOfText(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	head, tail := text[:judged], text[len(text)-judged:]
-	for len(head) > 0 && !utf8.RuneStart(text[len(head)]) {
-		head = head[:len(head)-1]
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
 	}
-	for len(tail) > 0 && !utf8.RuneStart(tail[0]) {
-		tail = tail[1:]
+	return text[:most]
+}
+
+// bothEnds cuts the middle out of a text, at whole runes.
+func bothEnds(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	return head + " ... " + tail
+	from := len(text) - most/2
+	for from < len(text) && !utf8.RuneStart(text[from]) {
+		from++
+	}
+	return headOfText(text, most/2) + " ... " + text[from:]
 }
 
 // normalise makes texts comparable: small letters, Latin letters without marks, one space for any white space, straight
