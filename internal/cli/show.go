@@ -196,15 +196,6 @@ func join[T ~string](list []T) string {
 	return strings.Join(words, ", ")
 }
 
-// story is `explain --json`.
-type story struct {
-	Job      json.RawMessage `json:"job"`
-	Held     bool            `json:"account_held"`
-	Next     string          `json:"next"`
-	Attempts []reel.Attempt  `json:"attempts"`
-	Events   []reel.Event    `json:"events"`
-}
-
 func (a *app) explainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain JOB",
@@ -244,7 +235,7 @@ and what happens next.`,
 			}
 			enc := json.NewEncoder(a.out)
 			enc.SetIndent("", "  ")
-			return enc.Encode(story{Job: line, Held: st.Held, Next: next, Attempts: st.Attempts, Events: st.Events})
+			return enc.Encode(posts.Story{Job: line, Held: st.Held, Next: next, Attempts: st.Attempts, Events: st.Events})
 		})
 	}
 	return c

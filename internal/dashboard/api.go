@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +37,6 @@ func (s *Server) apiRoutes(m *http.ServeMux) {
 		"/accounts":                   s.apiAccounts,
 		"/in-doubt":                   s.apiDoubts,
 		"/journal":                    s.apiJournal,
-		"/{anything...}":              func(r *request) (any, error) { return nil, notFound("there is no %s", r.URL.Path) },
 	} {
 		m.HandleFunc("GET "+apiRoot+path, s.answer(f))
 	}
@@ -53,6 +51,9 @@ func (s *Server) apiRoutes(m *http.ServeMux) {
 	} {
 		m.HandleFunc("POST "+apiRoot+path, s.steering(s.answer(f)))
 	}
+	m.HandleFunc(apiRoot+"/", s.answer(func(r *request) (any, error) {
+		return nil, notFound("there is no %s %s", r.Method, r.URL.Path)
+	}))
 }
 
 // isAPI says that a request is a script's, which reads a refusal as JSON.
@@ -115,11 +116,11 @@ func (s *Server) apiJobs(r *request) (any, error) {
 	if len(c.Wrong) > 0 {
 		return nil, badRequest("%s", strings.Join(c.Wrong, "; "))
 	}
-	place, err := placeOf(q.Get("from"))
+	place, err := numberOf(q, "from", 0, "place in the list")
 	if err != nil {
 		return nil, err
 	}
-	most, err := numberOf(q, "limit", 100)
+	most, err := numberOf(q, "limit", 100, "number")
 	if err != nil {
 		return nil, err
 	}
@@ -145,19 +146,6 @@ func (s *Server) apiJobs(r *request) (any, error) {
 	return out, nil
 }
 
-// numberOf is a number in an address, at least 0.
-func numberOf(q url.Values, name string, otherwise int64) (int64, error) {
-	text := q.Get(name)
-	if text == "" {
-		return otherwise, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 {
-		return 0, badRequest("%s=%q is no number", name, text)
-	}
-	return n, nil
-}
-
 // apiJob is one job's whole story, as 'reelpass explain --json' tells it.
 func (s *Server) apiJob(r *request) (any, error) {
 	st, err := s.Ledger.Story(r.ctx, r.PathValue("batch"), reel.JobID(r.PathValue("job")))
@@ -165,13 +153,7 @@ func (s *Server) apiJob(r *request) (any, error) {
 		return nil, err
 	}
 	line, err := posts.JSONLine(st.Record)
-	return struct {
-		Job      json.RawMessage `json:"job"`
-		Held     bool            `json:"account_held"`
-		Next     string          `json:"next"`
-		Attempts []reel.Attempt  `json:"attempts"`
-		Events   []reel.Event    `json:"events"`
-	}{line, st.Held, outlook(st), orNone(st.Attempts), orNone(st.Events)}, err
+	return posts.Story{Job: line, Held: st.Held, Next: outlook(st), Attempts: orNone(st.Attempts), Events: orNone(st.Events)}, err
 }
 
 // orNone keeps an empty list a list.
@@ -253,7 +235,7 @@ func (s *Server) apiDoubts(r *request) (any, error) {
 }
 
 func (s *Server) apiJournal(r *request) (any, error) {
-	after, err := numberOf(r.URL.Query(), "after", 0)
+	after, err := numberOf(r.URL.Query(), "after", 0, "number")
 	if err != nil {
 		return nil, err
 	}
@@ -267,16 +249,18 @@ func (s *Server) apiJournal(r *request) (any, error) {
 	}{orNone(events), after}, err
 }
 
+// fromNow is the place of a stream that says none: what comes from now on.
+const fromNow = -1
+
 // apiEvents streams the journal as it grows. A script that comes back says what it had last, and misses nothing.
 func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		q.Set("after", last)
 	}
-	head, err := s.Ledger.Head(r.Context())
-	var after int64
-	if err == nil {
-		after, err = numberOf(q, "after", head)
+	after, err := numberOf(q, "after", fromNow, "number")
+	if err == nil && after == fromNow {
+		after, err = s.Ledger.Head(r.Context())
 	}
 	if err != nil {
 		status, text := s.failing(s.request(r), err)

@@ -188,6 +188,17 @@ func TestTheAPIRefusesAsJSON(t *testing.T) {
 			t.Errorf("%s: %s, %s", c.name, res.Status, res.Header.Get("Content-Type"))
 		}
 	}
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		req, err := http.NewRequestWithContext(t.Context(), method, s.url+"/api/v1/nothing", http.NoBody)
+		must(t, err)
+		req.Header.Set("Authorization", "Bearer "+look)
+		res, err := http.DefaultClient.Do(req)
+		must(t, err)
+		must(t, res.Body.Close())
+		if res.StatusCode != http.StatusNotFound || res.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s of what is not there: %s, %s", method, res.Status, res.Header.Get("Content-Type"))
+		}
+	}
 	st, err := s.store.Status(t.Context(), "night")
 	must(t, err)
 	if st.Phase == reel.PhasePaused {

@@ -142,12 +142,11 @@ func (s *Server) batchesPage(r *request) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	from := 0
-	if text := r.URL.Query().Get("from"); text != "" {
-		if _, err := fmt.Sscan(text, &from); err != nil || from < 0 {
-			return view{}, badRequest("from=%q is not a number", text)
-		}
+	place, err := numberOf(r.URL.Query(), "from", 0, "place in the list")
+	if err != nil {
+		return view{}, err
 	}
+	from := int(min(place, int64(len(list))))
 	d := batchesData{Empty: len(list) == 0}
 	var past []reel.Status
 	for _, st := range list {

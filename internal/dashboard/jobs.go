@@ -194,7 +194,7 @@ func (s *Server) jobsPage(r *request) (view, error) {
 		return view{}, err
 	}
 	c := choiceOf(r.URL.Query())
-	place, err := placeOf(r.URL.Query().Get("from"))
+	place, err := numberOf(r.URL.Query(), "from", 0, "place in the list")
 	if err != nil {
 		return view{}, err
 	}
@@ -241,13 +241,15 @@ func matching(t reel.Totals, c choice, shown int, all bool) (int, bool) {
 	return n, true
 }
 
-func placeOf(text string) (int64, error) {
+// numberOf is a number in an address, at least 0; what says in an error what it should have been.
+func numberOf(q url.Values, name string, otherwise int64, what string) (int64, error) {
+	text := q.Get(name)
 	if text == "" {
-		return 0, nil
+		return otherwise, nil
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
-		return 0, badRequest("from=%q is no place in the list", text)
+		return 0, badRequest("%s=%q is no %s", name, text, what)
 	}
 	return n, nil
 }

@@ -68,6 +68,15 @@ func JSONLine(r reel.Record) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
+// Story is one job's whole story, as `reelpass explain --json` and the API tell it.
+type Story struct {
+	Job      json.RawMessage `json:"job"` // a JSONLine
+	Held     bool            `json:"account_held"`
+	Next     string          `json:"next"` // what happens to it next
+	Attempts []reel.Attempt  `json:"attempts"`
+	Events   []reel.Event    `json:"events"`
+}
+
 func moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
