@@ -121,7 +121,7 @@ func ended(k reel.EventKind) bool {
 // fate is what is remembered of a job while it is under way, and for ever once it has failed.
 type fate struct {
 	account string
-	group   Group
+	state   reel.State
 	causes  []*cause
 	claimed time.Time
 }
@@ -165,38 +165,38 @@ func (b *batch) add(e reel.Event, sign Signer) {
 	case reel.EventClaimed:
 		f := b.fate(e)
 		f.claimed = e.At
-		b.moves(f, InWork)
+		b.moves(f, reel.Running)
 	case reel.EventKept:
 		if name, value, _ := strings.Cut(e.Text, " "); name == "phone" && value != "" {
 			b.phones[e.Job] = e.At
 		}
 	case reel.EventSucceeded:
-		b.ended(e, Posted)
+		b.ended(e, reel.Succeeded)
 		b.posted.add(e.At)
 	case reel.EventFailed, reel.EventInDoubt:
 		f := b.fate(e)
 		if e.Evidence != nil && e.Verdict != nil {
 			b.blame(e, f, sign)
 		}
-		to := InDoubt
+		to := reel.InDoubt
 		if e.Kind == reel.EventFailed {
-			to = b.decided(e, ToDo)
+			to = decided(e, reel.Failed)
 		}
 		b.ended(e, to)
 	case reel.EventDuplicate:
-		b.ended(e, NotPosted)
+		b.ended(e, reel.SetAside)
 	case reel.EventLooked:
-		b.moves(b.fate(e), b.decided(e, InDoubt))
+		b.moves(b.fate(e), decided(e, reel.InDoubt))
 	case reel.EventDoubted:
-		b.moves(b.fate(e), InDoubt)
+		b.moves(b.fate(e), reel.InDoubt)
 	case reel.EventRetried:
-		b.moves(b.fate(e), ToDo)
+		b.moves(b.fate(e), reel.Pending)
 	case reel.EventCancelled:
-		b.moves(b.fate(e), NotPosted)
+		b.moves(b.fate(e), reel.Cancelled)
 	case reel.EventHeldBack:
-		b.many(e.Count, ToDo, NotPosted, func(f *fate) bool { return f.account == e.Account })
-	case reel.EventOutOfPasses:
-		b.many(e.Count, ToDo, NotPosted, func(f *fate) bool { return len(f.causes) > 0 })
+		b.many(e.Count, reel.SetAside, func(f *fate) bool { return f.account == e.Account && f.state.Ready() })
+	case reel.EventOutOfPasses: // not those that a person gave back meanwhile: they are pending
+		b.many(e.Count, reel.OutOfPasses, func(f *fate) bool { return f.state == reel.Failed })
 	default: // it moves no job
 	}
 	if told(e.Kind) {
@@ -219,29 +219,26 @@ func told(k reel.EventKind) bool {
 func (b *batch) reopened(now Counts) {
 	if now[NotPosted] < b.counts[NotPosted] {
 		for _, f := range b.jobs {
-			if f.group == NotPosted && f.outOfPasses() {
-				b.moves(f, ToDo)
+			if f.state == reel.OutOfPasses {
+				b.moves(f, reel.Failed)
 			}
 		}
 	}
 	b.counts = now
 }
 
-// outOfPasses says that nothing but the end of the passes kept the job from being tried again.
-func (f *fate) outOfPasses() bool { return f.claimed.IsZero() && len(f.causes) > 0 }
-
 func (b *batch) fate(e reel.Event) *fate {
 	f := b.jobs[e.Job]
 	if f == nil {
-		f = &fate{account: e.Account, group: ToDo}
+		f = &fate{account: e.Account, state: reel.Pending}
 		switch e.Kind {
 		case reel.EventRetried, reel.EventCancelled: // it says what the job was before
-			f.group = GroupOf(reel.State(strings.TrimPrefix(e.Text, "was ")))
-			if e.Kind == reel.EventRetried && f.group == ToDo {
-				f.group = NotPosted // released with its account
+			was, told := strings.CutPrefix(e.Text, "was ")
+			if f.state = reel.State(was); !told {
+				f.state = reel.SetAside // released with its account
 			}
 		case reel.EventLooked:
-			f.group = InDoubt
+			f.state = reel.InDoubt
 		default: // to do
 		}
 		b.jobs[e.Job] = f
@@ -249,49 +246,50 @@ func (b *batch) fate(e reel.Event) *fate {
 	return f
 }
 
-func (b *batch) decided(e reel.Event, otherwise Group) Group {
+func decided(e reel.Event, otherwise reel.State) reel.State {
 	if e.Decision == nil || e.Decision.State == "" {
 		return otherwise
 	}
-	return GroupOf(e.Decision.State)
+	return e.Decision.State
 }
 
 // ended moves a job whose attempt ended. One that never failed is forgotten once it is posted.
-func (b *batch) ended(e reel.Event, to Group) {
+func (b *batch) ended(e reel.Event, to reel.State) {
 	f := b.fate(e)
 	if !f.claimed.IsZero() && (e.Evidence == nil || e.Evidence.Code != reel.CodeInterrupted) {
 		b.took.add(e.At.Sub(f.claimed))
 	}
 	b.moves(f, to)
 	f.claimed = time.Time{}
-	if to == Posted && len(f.causes) == 0 {
+	if to == reel.Succeeded && len(f.causes) == 0 {
 		delete(b.jobs, e.Job)
 	}
 }
 
-func (b *batch) moves(f *fate, to Group) {
-	if f.group == to {
-		return
-	}
-	b.counts[f.group]--
-	b.counts[to]++
-	for _, c := range f.causes {
-		c.by[f.group]--
-		c.by[to]++
-	}
-	f.group = to
+func (b *batch) moves(f *fate, to reel.State) {
+	b.count(f.causes, GroupOf(f.state), GroupOf(to), 1)
+	f.state = to
 }
 
-// many moves n jobs that an event does not name: those that are known here, and the rest by number.
-func (b *batch) many(n int, from, to Group, which func(*fate) bool) {
+// count moves n jobs with the same causes from one group to another.
+func (b *batch) count(causes []*cause, from, to Group, n int) {
+	b.counts[from] -= n
+	b.counts[to] += n
+	for _, c := range causes {
+		c.by[from] -= n
+		c.by[to] += n
+	}
+}
+
+// many moves n jobs out of what is to do that an event does not name: those that are known here, and the rest by number.
+func (b *batch) many(n int, to reel.State, which func(*fate) bool) {
 	for _, f := range b.jobs {
-		if n > 0 && f.group == from && which(f) {
+		if n > 0 && which(f) {
 			b.moves(f, to)
 			n--
 		}
 	}
-	b.counts[from] -= n
-	b.counts[to] += n
+	b.count(nil, ToDo, GroupOf(to), n)
 }
 
 // cause is a failure that jobs have in common.
@@ -345,7 +343,7 @@ func (b *batch) blame(e reel.Event, f *fate, sign Signer) {
 	if !c.jobs[e.Job] {
 		c.jobs[e.Job] = true
 		f.causes = append(f.causes, c)
-		c.by[f.group]++
+		c.by[GroupOf(f.state)]++
 	}
 }
 

@@ -115,3 +115,49 @@ func TestPhonesAndLosses(t *testing.T) {
 		t.Errorf("%v %d", o.PhoneTime(), o.Losses())
 	}
 }
+
+// The end of the passes names no job: it ends those that failed, not one that a person gave back meanwhile, and only those come again.
+func TestTheEndOfThePassesTakesWhatFailed(t *testing.T) {
+	for range 20 { // the order of a map is chance
+		o := overview.New(sign)
+		seq := int64(0)
+		add := func(e reel.Event) { seq++; e.Seq = seq; o.Add(e) }
+		stand := func(what string, want map[string]overview.Group) {
+			t.Helper()
+			for _, c := range o.Causes("b") {
+				var counts overview.Counts
+				for _, job := range o.Of("b", c.ID) {
+					counts[want[string(job)]]++
+				}
+				if c.By != counts {
+					t.Fatalf("%s: those of %s stand at %v, want %v", what, c.Signature, c.By, counts)
+				}
+			}
+		}
+		add(reel.Event{At: night, Kind: reel.EventImported, Batch: "b", Count: 4, Totals: &reel.Totals{Jobs: 4, Pending: 4}})
+		for _, job := range []string{"failed", "released", "aside", "released too"} {
+			to := reel.Failed
+			if job == "aside" {
+				to = reel.SetAside
+			}
+			add(event(0, time.Minute, reel.EventClaimed, job))
+			add(failed(0, 2*time.Minute, job, "a"+job, job, to))
+		}
+		for _, job := range []string{"released", "released too"} {
+			held := event(0, 3*time.Minute, reel.EventHeldBack, "")
+			held.Account, held.Count = "a"+job, 1
+			add(held)
+			back := event(0, 4*time.Minute, reel.EventRetried, job)
+			back.Text = "account released"
+			add(back)
+		}
+		out := event(0, 5*time.Minute, reel.EventOutOfPasses, "")
+		out.Count, out.Account = 1, ""
+		add(out)
+		want := map[string]overview.Group{"failed": overview.NotPosted, "released": overview.ToDo, "aside": overview.NotPosted, "released too": overview.ToDo}
+		stand("the last pass ended", want)
+		add(reel.Event{At: night, Kind: reel.EventRunStarted, Batch: "b", Totals: &reel.Totals{Jobs: 4, Pending: 2, Failed: 1, SetAside: 1}})
+		want["failed"] = overview.ToDo
+		stand("a new run", want)
+	}
+}
