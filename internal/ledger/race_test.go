@@ -2,5 +2,5 @@
 
 package ledger
 
-// The race detector makes SQLite ten times slower; make test runs the model once more without it.
+// The race detector makes the ledger several times slower; make test runs the model once more without it.
 const modelRuns = "15"
