@@ -277,14 +277,24 @@ func (a *app) exportCommand() *cobra.Command {
 		Short: "write a batch as csv, json or html",
 		Long: `Writes all jobs of a batch. csv is the earlier orchestrator's progress.csv with
 its 15 columns and its four statuses (pending, claimed, success, failed); json
-has one job a line, as 'reelpass jobs --json'; html is one self-contained page.`,
+has one job a line, as 'reelpass jobs --json'; html is one self-contained page.
+
+A text in csv that a spreadsheet could take for a formula (it begins with = + -
+@, a tab or a line end, as many captions do) has an apostrophe before it, which
+'reelpass import' takes away again. --raw leaves texts as they are: for the
+earlier orchestrator, which would post the apostrophe. Do not open such a file
+in a spreadsheet.`,
 		Example: "  reelpass export > progress.csv\n  reelpass export --format html -o report.html",
 		Args:    cobra.NoArgs,
 	}
 	format := c.Flags().String("format", "csv", "`csv`, json or html")
 	out := c.Flags().StringP("out", "o", "", "write to `FILE` instead of stdout; it is only replaced when complete")
+	raw := c.Flags().Bool("raw", false, "csv with its texts as they are, not for spreadsheets")
 	c.Flags().String("batch", "", batchHelp)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *raw && *format != "csv" {
+			return usage("--raw goes with --format csv")
+		}
 		return a.withReading(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
 			batch, err := batchOf(ctx, c, s, store)
 			if err != nil {
@@ -296,6 +306,9 @@ has one job a line, as 'reelpass jobs --json'; html is one self-contained page.`
 			}
 			write := map[string]func(io.Writer) error{
 				"csv": func(w io.Writer) error {
+					if *raw {
+						return posts.WriteRawProgressCSV(w, store.Jobs(ctx, batch, ledger.Filter{}), nil)
+					}
 					return posts.WriteProgressCSV(w, store.Jobs(ctx, batch, ledger.Filter{}), nil)
 				},
 				"json": func(w io.Writer) error { return posts.WriteJSON(w, store.Jobs(ctx, batch, ledger.Filter{})) },

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,10 @@ func progressLayout() layout {
 // knows only the sum (Past.Tally.Attempts; at least 1 for a job that succeeded or failed). Job.MaxAttempts is set where the
 // row's limit is below the default.
 //
+// In a file that has the 15 columns in the order in which WriteProgressCSV writes them, the apostrophe that it puts before what a
+// spreadsheet could take for a formula is taken away again, in other files no character is. The earlier orchestrator wrote such files too, and one of its
+// captions may have begun with an apostrophe and a formula's sign: how many cells lost one is noticed.
+//
 // Rows that a broken write has shifted are found by what cannot stand in a column (a status that is none, words for a
 // number or a time, a wrong number of cells); each is a *RowError and nothing of it is guessed. Rows that never got an
 // account are left out with a notice: no worker of that orchestrator could take them. Otherwise it reads as ReadCSV does.
@@ -40,7 +45,12 @@ func ReadProgress(r io.Reader, o Options) iter.Seq2[reel.Post, error] {
 	return eachRow(r, progressLayout(), o, func(t *table) (rowFunc, func()) {
 		var c census
 		parser := newProgressRow(t, o.Location)
-		return func() (reel.Post, bool, *RowError) { return parser.parse(&c) }, func() { c.tell(o.Notice) }
+		return func() (reel.Post, bool, *RowError) { return parser.parse(&c) }, func() {
+			c.tell(o.Notice)
+			if parser.rearmed > 0 {
+				o.Notice("an apostrophe before = + - or @, put there for spreadsheets, was taken away from " + count(parser.rearmed, "cell", "cells"))
+			}
+		}
 	})
 }
 
@@ -51,6 +61,21 @@ type progressRow struct {
 	id, account, video, caption, status, worker                 int
 	claimed, completed, errText, attempts, limit, retryAt, kind int
 	category, pass                                              int
+	exported                                                    bool // the columns are those of WriteProgressCSV
+	rearmed                                                     int  // cells that lost its apostrophe
+}
+
+// text is a cell with words of others, as they were before WriteProgressCSV made them safe for spreadsheets.
+func (r *progressRow) text(column int) string {
+	s := r.t.cell(column)
+	if !r.exported {
+		return s
+	}
+	plain := rearm(s)
+	if plain != s {
+		r.rearmed++
+	}
+	return plain
 }
 
 func newProgressRow(t *table, loc *time.Location) *progressRow {
@@ -60,15 +85,16 @@ func newProgressRow(t *table, loc *time.Location) *progressRow {
 		status: t.at("status"), worker: t.at("worker_id"), claimed: t.at("claimed_at"), completed: t.at("completed_at"),
 		errText: t.at("error"), attempts: t.at("attempts"), limit: t.at("max_attempts"), retryAt: t.at("retry_at"),
 		kind: t.at("error_type"), category: t.at("error_category"), pass: t.at("pass_number"),
+		exported: slices.Equal(t.names, progressColumns()),
 	}
 }
 
 func (r *progressRow) parse(c *census) (p reel.Post, keep bool, bad *RowError) {
 	p.Line = r.t.start
-	p.ID = reel.JobID(strings.TrimSpace(r.t.cell(r.id)))
-	p.Account = strings.TrimSpace(r.t.cell(r.account))
-	p.VideoPath = strings.TrimSpace(r.t.cell(r.video))
-	p.Caption = r.t.cell(r.caption)
+	p.ID = reel.JobID(strings.TrimSpace(r.text(r.id)))
+	p.Account = strings.TrimSpace(r.text(r.account))
+	p.VideoPath = strings.TrimSpace(r.text(r.video))
+	p.Caption = r.text(r.caption)
 	e, limit, bad := r.earlier()
 	past, known := e.past(p, &census{}) // counted below, once the row is known to be sound
 	if !known {
@@ -116,14 +142,14 @@ func (r *progressRow) earlier() (e earlier, limit int, bad *RowError) {
 		return when
 	}
 	word := func(column int) string {
-		s := strings.TrimSpace(t.cell(column))
+		s := strings.TrimSpace(r.text(column))
 		if !isWord(s) && bad == nil {
 			bad = &RowError{Line: t.start, Column: t.names[column], Problem: fmt.Sprintf("%q is not a single word (is the row shifted?)", clip(s))}
 		}
 		return s
 	}
 	e = earlier{
-		status: strings.TrimSpace(t.cell(r.status)), errText: t.cell(r.errText),
+		status: strings.TrimSpace(t.cell(r.status)), errText: r.text(r.errText),
 		worker: number(r.worker), claimed: moment(r.claimed), completed: moment(r.completed),
 		attempts: number(r.attempts), category: word(r.category), kind: word(r.kind), pass: number(r.pass),
 	}

@@ -42,10 +42,21 @@ func progressColumns() []string {
 // Running and publishing jobs are claimed, which ReadProgress takes for in doubt; the earlier orchestrator itself gives
 // claims back after 600 s and would post such a job again, so a file for its use must be written when nothing is in flight.
 //
-// A success has no error, category or type, whatever failed before it. Errors are cut to 500 characters. Cells that a
-// spreadsheet could take for a formula (= + - @) are left alone: many captions start with @ or a dash, and an apostrophe put
-// before them would be posted with them.
+// A success has no error, category or type, whatever failed before it. Errors are cut to 500 characters.
+//
+// The file may be opened in a spreadsheet: a text that it could take for a formula (= + - @, a tab or a line end first; many captions
+// begin so) has an apostrophe before it, which ReadProgress takes away again. Numbers and times are our own and stay as they are.
 func WriteProgressCSV(w io.Writer, records iter.Seq2[reel.Record, error], loc *time.Location) error {
+	return writeProgress(w, records, loc, disarm)
+}
+
+// WriteRawProgressCSV is WriteProgressCSV without the apostrophes: for the earlier orchestrator, which would post them, and not for a
+// spreadsheet.
+func WriteRawProgressCSV(w io.Writer, records iter.Seq2[reel.Record, error], loc *time.Location) error {
+	return writeProgress(w, records, loc, func(s string) string { return s })
+}
+
+func writeProgress(w io.Writer, records iter.Seq2[reel.Record, error], loc *time.Location, safe func(string) string) error {
 	if loc == nil {
 		loc = time.Local
 	}
@@ -57,7 +68,7 @@ func WriteProgressCSV(w io.Writer, records iter.Seq2[reel.Record, error], loc *t
 		if err != nil {
 			return fmt.Errorf("write progress csv: %w", err)
 		}
-		if err := out.Write(progressCells(r, loc)); err != nil {
+		if err := out.Write(progressCells(r, loc, safe)); err != nil {
 			return fmt.Errorf("write progress csv: job %s: %w", r.ID, err)
 		}
 	}
@@ -71,7 +82,7 @@ func WriteProgressCSV(w io.Writer, records iter.Seq2[reel.Record, error], loc *t
 // oldFailure is what the file says of a job that did not succeed.
 type oldFailure struct{ text, category, kind string }
 
-func progressCells(r reel.Record, loc *time.Location) []string {
+func progressCells(r reel.Record, loc *time.Location, safe func(string) string) []string {
 	status, failure := progressStatus(r)
 	limit := r.MaxAttempts
 	if limit == 0 {
@@ -84,10 +95,11 @@ func progressCells(r reel.Record, loc *time.Location) []string {
 	if r.Pass > 0 {
 		pass = strconv.Itoa(r.Pass)
 	}
+	text := func(s string) string { return safe(cleanText(s)) }
 	return []string{
-		cleanText(string(r.ID)), cleanText(r.Account), cleanText(reel.ShownVideo(r.VideoPath)), cleanText(r.Caption), status,
-		worker, formatLocal(r.ClaimedAt, loc), formatLocal(r.CompletedAt, loc), cut(cleanText(failure.text), maxError),
-		strconv.Itoa(r.Tally.Attempts), strconv.Itoa(limit), "", failure.kind, failure.category, pass,
+		text(string(r.ID)), text(r.Account), text(reel.ShownVideo(r.VideoPath)), text(r.Caption), status,
+		worker, formatLocal(r.ClaimedAt, loc), formatLocal(r.CompletedAt, loc), safe(cut(cleanText(failure.text), maxError)),
+		strconv.Itoa(r.Tally.Attempts), strconv.Itoa(limit), "", safe(failure.kind), failure.category, pass,
 	}
 }
 
