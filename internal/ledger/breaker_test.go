@@ -37,7 +37,7 @@ func TestAGroupSharesTheBreaker(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			c, _, err := x.claimJob(b, owner, who, s.next(b.id))
+			c, _, err := x.claimJob(b, owner, who)
 			if err != nil {
 				return err
 			}
@@ -62,7 +62,7 @@ func TestAGroupSharesTheBreaker(t *testing.T) {
 			if !canary {
 				continue
 			}
-			c, _, err := x.claimJob(b, owner, who, s.next(b.id))
+			c, _, err := x.claimJob(b, owner, who)
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"reelpass/internal/reel"
@@ -54,7 +55,7 @@ func (n *nullTime) Scan(v any) error {
 // nothing is.
 func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, events []reel.Event, err error) {
 	var nothing error
-	err = s.hot(func(t *tx) (err error) {
+	err = s.trouble(s.writer.wait(&change{claims: c.Batch, do: func(t *tx) (err error) {
 		claim, events, nothing = reel.Claim{}, nil, nil
 		if c.Done != nil {
 			if events, err = t.record(c.Done.Claim, c.Done.Ending); err != nil {
@@ -90,7 +91,7 @@ func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, e
 		}
 		if err == nil && claim.Key == 0 && b.open {
 			var more []reel.Event
-			claim, more, err = t.claimJob(b, owner, c, s.next(b.id))
+			claim, more, err = t.claimJob(b, owner, c)
 			events = append(events, more...)
 		}
 		if err == nil && claim.Key == 0 && b.looks && canary {
@@ -111,7 +112,7 @@ func (s *Store) Claim(ctx context.Context, c reel.Claimant) (claim reel.Claim, e
 			}
 		}
 		return err
-	})
+	}}))
 	if err == nil && nothing != nil {
 		return reel.Claim{}, events, nothing
 	}
@@ -152,11 +153,11 @@ func (r *jobRow) claim(c reel.Claimant, pass int) reel.Claim {
 	}
 }
 
-// claimJob takes the next job of the pass. turn remembers the account that was served last.
-func (t *tx) claimJob(b *batchRow, owner int64, c reel.Claimant, turn *int64) (reel.Claim, []reel.Event, error) {
+// claimJob takes the next job of the pass.
+func (t *tx) claimJob(b *batchRow, owner int64, c reel.Claimant) (reel.Claim, []reel.Event, error) {
 	var events []reel.Event
 	for {
-		r, err := t.nextReady(b, *turn)
+		r, err := t.nextReady(b)
 		if r == nil || err != nil {
 			return reel.Claim{}, events, err
 		}
@@ -174,7 +175,7 @@ func (t *tx) claimJob(b *batchRow, owner int64, c reel.Claimant, turn *int64) (r
 		claim, more, err := t.take(&r.jobRow, home{batch: b.id, account: r.account}, b.pass, owner, c)
 		events = append(events, more...)
 		if err != nil || claim.Key != 0 {
-			*turn = r.account
+			t.served[b.id] = r.account
 			return claim, events, err
 		}
 		t.ahead[b.id] = newLookout(r.account - 1) // set aside: the account's next job has its turn
@@ -186,6 +187,8 @@ type lookout struct {
 	ready    []readyJob
 	from, to int64 // accounts after from, up to to, are still to be read
 	start    int64 // where it began; 0 when it has come round
+	stale    bool  // an account may have become free, or a job due, since it was read
+	pass     int   // for which it was read, where that was a guess
 }
 
 type readyJob struct {
@@ -196,19 +199,25 @@ type readyJob struct {
 func newLookout(after int64) *lookout { return &lookout{from: after, to: 1 << 62, start: after} }
 
 // nextReady is the next job that waits in the pass, of the account whose turn it is; nil where all accounts had theirs. What was
-// read ahead is right as long as only claims and endings happen, but for an account that has become free since.
-func (t *tx) nextReady(b *batchRow, turn int64) (*readyJob, error) {
+// read ahead is right as long as only claims and endings happen, but for an account that has become free since: before it says that
+// there is none it reads again.
+func (t *tx) nextReady(b *batchRow) (*readyJob, error) {
 	l := t.ahead[b.id]
 	if l == nil {
-		l = newLookout(turn)
+		l = newLookout(t.served[b.id])
 		t.ahead[b.id] = l
 	}
 	for len(l.ready) == 0 {
 		if l.from >= l.to {
-			if l.start <= 0 {
+			switch {
+			case l.start > 0:
+				l.from, l.to, l.start = 0, l.start, 0 // from the beginning up to where it began
+			case l.stale:
+				l = newLookout(t.served[b.id])
+				t.ahead[b.id] = l
+			default:
 				return nil, nil
 			}
-			l.from, l.to, l.start = 0, l.start, 0 // from the beginning up to where it began
 		}
 		if err := t.readAhead(l, b); err != nil {
 			return nil, err
@@ -221,12 +230,20 @@ func (t *tx) nextReady(b *batchRow, turn int64) (*readyJob, error) {
 
 // readAhead reads the next jobs of as many accounts as the transaction reaches for.
 func (t *tx) readAhead(l *lookout, b *batchRow) error {
-	query, args := readyQueries[b.holds].one, []any{b.id, b.pass, ms(t.now), l.from, l.to, t.far(b.limits)}
-	if t.reach > 1 {
-		query, args = readyQueries[b.holds].many, append(args, t.reach)
-	}
+	q := t.nextOf(l, b, ms(t.now), t.far(b.limits), t.reach)
 	l.ready = l.ready[:0]
-	err := t.each(query, args, func(row scanner) error {
+	err := t.each(q.query, q.args, q.scan)
+	l.read(t.reach)
+	return err
+}
+
+// nextOf asks for the next jobs of reach accounts.
+func (t *tx) nextOf(l *lookout, b *batchRow, now, far int64, reach int) question {
+	query, args := readyQueries[b.holds].one, []any{b.id, b.pass, now, l.from, l.to, far}
+	if t.afar {
+		query, args = readyQueries[b.holds].many, append(args, reach)
+	}
+	return question{query, args, func(row scanner) error {
 		var r readyJob
 		if err := row.Scan(r.dest(&r.busy, &r.held)...); err != nil {
 			return err
@@ -234,19 +251,58 @@ func (t *tx) readAhead(l *lookout, b *batchRow) error {
 		l.ready = append(l.ready, r)
 		l.from = r.account
 		return nil
-	})
-	if len(l.ready) < t.reach {
+	}}
+}
+
+// read notes that the answer for so many accounts has come.
+func (l *lookout) read(reach int) {
+	if len(l.ready) < reach {
 		l.from = l.to
 	}
-	return err
+}
+
+// foresight is what the changes of a transaction will ask first: the rows of the batches whose jobs they claim and, should those be
+// as they were, the next jobs of reach accounts.
+func (t *tx) foresight(changes []*change, reach int) (asked []question) {
+	t.unlearn()
+	var names []string
+	for _, c := range changes {
+		if c.claims != "" && !slices.Contains(names, c.claims) {
+			names = append(names, c.claims)
+			asked = append(asked, question{batchQuery, []any{c.claims}, t.scanBatch(c.claims)})
+		}
+	}
+	for _, name := range names {
+		if b, ok := t.guessed[name]; ok && b.open && !b.paused && !b.holds {
+			l := newLookout(t.served[b.id])
+			l.stale, l.pass = true, b.pass
+			t.ahead[b.id] = l
+			asked = append(asked, t.nextOf(l, &b, ms(t.now.Add(time.Since(t.began))), 0, reach))
+		}
+	}
+	return asked
+}
+
+// confirm keeps what was read ahead where its batch is as was guessed.
+func (t *tx) confirm() {
+	for _, b := range t.batches {
+		l := t.ahead[b.id]
+		if l == nil {
+			continue
+		}
+		notYet := slices.ContainsFunc(l.ready, func(r readyJob) bool { return r.job.PublishAt.After(t.now) })
+		if l.read(t.reach); notYet || b.pass != l.pass || !b.open || b.holds {
+			delete(t.ahead, b.id)
+		}
+	}
 }
 
 // readyQueries ask for jobs that wait, by whether some account is held: while none is, nobody asks for each whether it is. Many are
-// found from account to account, one seek each, which costs a file more than to ask for one at a time.
+// found from account to account, one seek each, over those that are busy; it is for a server, and costs a file more than one at a time.
 var readyQueries = map[bool]struct{ one, many string }{false: readyQuery(false), true: readyQuery(true)}
 
 func readyQuery(holds bool) (q struct{ one, many string }) {
-	const order = ` ORDER BY j.account_id, j.id LIMIT 1`
+	const order, busy = ` ORDER BY j.account_id, j.id LIMIT 1`, `EXISTS(SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL)`
 	due, held := `j.batch_id=?1 AND j.due_pass=?2 AND j.state IN ('pending','failed') AND j.account_id<=?5 AND (j.publish_at IS NULL OR j.publish_at<=?3`,
 		`CAST(?6 AS BIGINT)<0`
 	if holds {
@@ -254,12 +310,11 @@ func readyQuery(holds bool) (q struct{ one, many string }) {
 		due += ` OR ` + held + `) AND NOT EXISTS(SELECT 1 FROM hold h WHERE h.account_id=j.account_id AND h.released_at IS NULL AND h.until>?3 AND h.until<=?6`
 	}
 	due += `) AND j.account_id>`
-	next := `SELECT j.id FROM job j WHERE ` + due
-	columns := `SELECT ` + jobColumns + `, EXISTS(SELECT 1 FROM job f WHERE f.account_id=j.account_id AND f.owner IS NOT NULL), ` + held
-	q.one = columns + ` FROM job j JOIN account a ON a.id=j.account_id WHERE ` + due + `?4` + order
-	q.many = `WITH RECURSIVE turn(id,n) AS (SELECT (` + next + `?4` + order + `), 1
-		UNION ALL SELECT (` + next + `(SELECT account_id FROM job WHERE id=turn.id)` + order + `), n+1 FROM turn WHERE id IS NOT NULL AND n<?7)
-		` + columns + ` FROM turn JOIN job j ON j.id=turn.id JOIN account a ON a.id=j.account_id ORDER BY n`
+	q.one = `SELECT ` + jobColumns + `, ` + busy + `, ` + held + ` FROM job j JOIN account a ON a.id=j.account_id WHERE ` + due + `?4` + order
+	q.many = `WITH RECURSIVE turn(id,account,busy,n) AS (SELECT CAST(NULL AS BIGINT), CAST(?4 AS BIGINT), FALSE, 0
+		UNION ALL SELECT x.id, x.account_id, x.busy, turn.n+CASE WHEN x.busy THEN 0 ELSE 1 END FROM turn
+		CROSS JOIN LATERAL (SELECT j.id, j.account_id, ` + busy + ` AS busy FROM job j WHERE ` + due + `turn.account` + order + `) x WHERE turn.n<?7)
+		SELECT ` + jobColumns + `, FALSE, ` + held + ` FROM turn JOIN job j ON j.id=turn.id JOIN account a ON a.id=j.account_id WHERE NOT turn.busy ORDER BY j.account_id`
 	return q
 }
 
@@ -292,7 +347,7 @@ func (t *tx) take(r *jobRow, at home, pass int, owner int64, c reel.Claimant) (r
 	if claim.Intended {
 		to = reel.Publishing
 	}
-	n, err := t.foresee(1, `UPDATE job SET state=?, fence=fence+1, owner=?, lease_until=?, worker=?, worker_pid=?,
+	n, err := t.foresee(1, r.job.Account, `UPDATE job SET state=?, fence=fence+1, owner=?, lease_until=?, worker=?, worker_pid=?,
 		worker_started=?, pass=?, claimed_at=?, completed_at=NULL WHERE id=? AND fence=? AND state=? AND owner IS NULL`,
 		string(to), owner, leaseEnd(t.now), c.Worker, c.Process.PID, c.Process.Started, pass, ms(t.now), r.key, r.fence, string(r.state))
 	if err == nil && n == 0 { // read ahead, and changed since
@@ -352,7 +407,7 @@ func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerpri
 	duplicate := false
 	err = s.hot(func(t *tx) error {
 		events, duplicate = nil, false
-		n, err := t.foresee(1, `UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=?
+		n, err := t.foresee(1, c.Job.Account, `UPDATE job SET state='publishing', lease_until=? WHERE id=? AND fence=?
 			AND state='running' AND lease_until>?`, leaseEnd(t.now), c.Key, c.Fence, ms(t.now))
 		if err != nil {
 			return err
@@ -391,7 +446,7 @@ func (s *Store) Intent(ctx context.Context, c reel.Claim, content reel.Fingerpri
 // stands beside the first post, so that either guards the video should the other turn out absent.
 func (t *tx) publish(c reel.Claim, account int64, content reel.Fingerprint, allowRepost bool) (other string, err error) {
 	enter := func(foreseen, repost int64) (int64, error) {
-		return t.foresee(foreseen, `INSERT INTO publish(account_id,content,repost,job,fence,at) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+		return t.foresee(foreseen, c.Job.Account, `INSERT INTO publish(account_id,content,repost,job,fence,at) VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
 			account, content.Key, repost, c.Key, c.Fence, ms(t.now))
 	}
 	if allowRepost {
@@ -408,7 +463,7 @@ func (t *tx) publish(c reel.Claim, account int64, content reel.Fingerprint, allo
 		}
 		return t.guarding(account, content.Key)
 	}
-	n, err := t.foresee(1, `INSERT INTO publish(account_id,content,job,fence,at) SELECT CAST(?1 AS BIGINT),CAST(?2 AS TEXT),CAST(?3 AS BIGINT),CAST(?4 AS BIGINT),CAST(?5 AS BIGINT)
+	n, err := t.foresee(1, c.Job.Account, `INSERT INTO publish(account_id,content,job,fence,at) SELECT CAST(?1 AS BIGINT),CAST(?2 AS TEXT),CAST(?3 AS BIGINT),CAST(?4 AS BIGINT),CAST(?5 AS BIGINT)
 		WHERE NOT EXISTS(SELECT 1 FROM publish WHERE account_id=?1 AND content=?6 AND repost=0) ON CONFLICT DO NOTHING`,
 		account, content.Key, c.Key, c.Fence, ms(t.now), content.Path) // an imported file may tell of it by its path
 	if err != nil || n == 1 {

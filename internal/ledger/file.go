@@ -63,23 +63,23 @@ func (c *fileLink) prepare(query string) (*statement, error) {
 }
 
 // begin takes the file's write lock. Numbers of events go on from the last one.
-func (c *fileLink) begin(bool) (moment, error) {
-	_, err := c.exec(unforeseen, "BEGIN IMMEDIATE")
+func (c *fileLink) begin(bool, func() []question) (moment, error) {
+	_, err := c.exec(unforeseen, "", "BEGIN IMMEDIATE")
 	return moment{now: c.clock()}, err
 }
 
 func (c *fileLink) end(commit bool) error {
 	var err error
 	if commit {
-		_, err = c.exec(unforeseen, "COMMIT")
+		_, err = c.exec(unforeseen, "", "COMMIT")
 	}
 	if !commit || err != nil {
-		_, _ = c.exec(unforeseen, "ROLLBACK") // SQLite rolls back by itself on some errors, and then says there is nothing to roll back
+		_, _ = c.exec(unforeseen, "", "ROLLBACK") // SQLite rolls back by itself on some errors, and then says there is nothing to roll back
 	}
 	return err
 }
 
-func (c *fileLink) exec(_ int64, query string, args ...any) (int64, error) {
+func (c *fileLink) exec(_ int64, _, query string, args ...any) (int64, error) {
 	if err := c.each(query, args, func(scanner) error { return nil }); err != nil {
 		return 0, err
 	}

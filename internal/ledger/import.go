@@ -315,7 +315,7 @@ func (im *importer) history(p reel.Post, acc int64) error {
 			Number: past.Tally.Attempts, Worker: past.Worker, Host: "imported", StartedAt: past.ClaimedAt, EndedAt: past.CompletedAt,
 			Outcome: outcome, ShareBegun: outcome != reel.OutcomeFailed, Evidence: past.Evidence, Verdict: past.Verdict,
 		}
-		if err := im.t.insertAttempt(job, a); err != nil {
+		if err := im.t.insertAttempt("", job, a); err != nil {
 			return err
 		}
 	}

@@ -51,8 +51,7 @@ type Store struct {
 	clock        func() time.Time
 	read         pool
 	writer       *writer
-	turns        map[int64]*int64 // by batch: the account served last; touched only inside a change
-	firsts       sync.Map         // by batch: the number of its first job, an int64
+	firsts       sync.Map // by batch: the number of its first job, an int64
 }
 
 // Open opens the ledger at path, or at the address of a PostgreSQL server (IsServer), creating and migrating it where needed.
@@ -76,7 +75,7 @@ func Open(ctx context.Context, path string, opt Options) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, unwritable(path, err)
 	}
-	s := &Store{path: path, clock: opt.Clock, turns: map[int64]*int64{}}
+	s := &Store{path: path, clock: opt.Clock}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(s.trouble(err), s.Close())
 	}

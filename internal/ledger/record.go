@@ -9,13 +9,13 @@ import (
 	"reelpass/internal/reel"
 )
 
-// insertAttempt keeps an attempt for ever.
-func (t *tx) insertAttempt(job int64, a reel.Attempt) error {
+// insertAttempt keeps an attempt of an account's job for ever.
+func (t *tx) insertAttempt(account string, job int64, a reel.Attempt) error {
 	evidence := ""
 	if a.Outcome != reel.OutcomeSucceeded {
 		evidence = marshal(a.Evidence)
 	}
-	return t.add(`INSERT INTO attempt(job,number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,
+	return t.add(account, `INSERT INTO attempt(job,number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,
 		rule,receipt_id,receipt_url) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		job, a.Number, a.Pass, a.Worker, a.Host, ms(a.StartedAt), ms(a.EndedAt), string(a.Outcome), a.ShareBegun, evidence,
 		string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL)
@@ -66,7 +66,7 @@ func (t *tx) record(c reel.Claim, e reel.Ending) (events []reel.Event, err error
 	if err != nil {
 		return nil, err
 	}
-	if err := t.insertAttempt(c.Key, a); err != nil {
+	if err := t.insertAttempt(c.Job.Account, c.Key, a); err != nil {
 		return nil, err
 	}
 	if err := t.closePublish(c, at, d.State); err != nil {
@@ -106,6 +106,9 @@ func (t *tx) record(c reel.Claim, e reel.Ending) (events []reel.Event, err error
 func (t *tx) endAttempt(c reel.Claim, e reel.Ending) (at home, err error) {
 	at, remembered := t.homes[c.Key]
 	delete(t.homes, c.Key)
+	for _, l := range t.ahead { // the account becomes free
+		l.stale = true
+	}
 	if remembered && (e.From == "" || e.From == at.state) && reel.CanBecome(at.state, e.Decision.State) {
 		if n, err := t.leave(c, e, at.state); n == 1 || err != nil {
 			return at, err
@@ -167,7 +170,7 @@ func (t *tx) leave(c reel.Claim, e reel.Ending, from reel.State) (int64, error) 
 	} else if e.Look && d.State == reel.InDoubt { // not named otherwise: its index need not be looked at
 		look = lookDue + `,`
 	}
-	return t.foresee(1, `UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, `+look+`
+	return t.foresee(1, c.Job.Account, `UPDATE job SET state=?, reason=?, due_pass=?, owner=NULL, lease_until=NULL, worker_pid=0, `+look+`
 		attempts=attempts+1, f_account=f_account+?, f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?,
 		error=?, category=?, type=?, rule=?, receipt_id=?, receipt_url=?, completed_at=?
 		WHERE id=? AND fence=? AND state=?`,
@@ -198,7 +201,7 @@ func (t *tx) closePublish(c reel.Claim, at home, to reel.State) error {
 	case to == reel.InDoubt || at.state == reel.Running:
 		return nil
 	}
-	return t.publishEnds(c.Key, at, to)
+	return t.publishEnds(c, at, to)
 }
 
 // guard enters a video of which only the path is known, where no other row guards it.
@@ -210,13 +213,13 @@ func (t *tx) guard(account int64, path string, l reel.Lease) error {
 
 // publishEnds takes a job's row out of the publish ledger, unless the job has succeeded: then it stays for ever. Where the
 // content is not remembered, the rows of the account are gone through. A repost that is left takes the place of the first post.
-func (t *tx) publishEnds(job int64, at home, state reel.State) error {
+func (t *tx) publishEnds(c reel.Claim, at home, state reel.State) error {
 	if state == reel.Succeeded {
 		return nil
 	}
 	content := at.content
 	if content != "" {
-		n, err := t.foresee(1, `DELETE FROM publish WHERE account_id=? AND content=? AND job=? AND repost=0`, at.account, content, job)
+		n, err := t.foresee(1, c.Job.Account, `DELETE FROM publish WHERE account_id=? AND content=? AND job=? AND repost=0`, at.account, content, c.Key)
 		if err != nil {
 			return err
 		}
@@ -226,7 +229,7 @@ func (t *tx) publishEnds(job int64, at home, state reel.State) error {
 	}
 	if content == "" {
 		var repost int64
-		err := t.row(`DELETE FROM publish WHERE account_id=? AND job=? RETURNING content, repost`, []any{at.account, job}, &content, &repost)
+		err := t.row(`DELETE FROM publish WHERE account_id=? AND job=? RETURNING content, repost`, []any{at.account, c.Key}, &content, &repost)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil // another row guards its video
 		}
@@ -235,7 +238,7 @@ func (t *tx) publishEnds(job int64, at home, state reel.State) error {
 			return err
 		}
 	}
-	_, err := t.foresee(0, `UPDATE publish SET repost=0 WHERE account_id=?1 AND content=?2
+	_, err := t.foresee(0, c.Job.Account, `UPDATE publish SET repost=0 WHERE account_id=?1 AND content=?2
 		AND repost=(SELECT min(repost) FROM publish WHERE account_id=?1 AND content=?2)`, at.account, content)
 	return err
 }
@@ -348,7 +351,7 @@ func (t *tx) settleDoubt(at home, c reel.Claim, look reel.Look, d reel.Decision)
 		string(is.Outcome), string(is.Verdict.Category), is.Verdict.Type, is.Verdict.Rule, is.Receipt.ID, is.Receipt.URL, c.Key, was.Number); err != nil {
 		return e, err
 	}
-	if err := t.publishEnds(c.Key, at, d.State); err != nil {
+	if err := t.publishEnds(c, at, d.State); err != nil {
 		return e, err
 	}
 	t.moved(at.batch, reel.InDoubt, d.State, 1)

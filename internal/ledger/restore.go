@@ -74,7 +74,7 @@ func (t *tx) doubtSome(by string) (int, error) {
 			Number: d.tally.Attempts, Host: "restored", StartedAt: time.Time(d.used), EndedAt: t.now, Outcome: reel.OutcomeInDoubt, ShareBegun: true,
 			Evidence: reel.Evidence{Text: restoredText, ShareBegun: true}, Verdict: reel.Verdict{Category: reel.Infrastructure, Type: "restored"},
 		}
-		if err := t.insertAttempt(d.key, a); err != nil {
+		if err := t.insertAttempt("", d.key, a); err != nil {
 			return 0, err
 		}
 		if d.state != reel.Publishing { // that one guards its video already

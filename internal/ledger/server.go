@@ -81,7 +81,7 @@ func configure(address string, writes bool) (*pgx.ConnConfig, error) {
 		"idle_in_transaction_session_timeout": millis(patience), "tcp_user_timeout": millis(deadline),
 		// Every statement of a change finds its rows through an index. Its plan is made once for each connection, perhaps while
 		// the tables are empty, and must hold when they have millions of rows.
-		"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off",
+		"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
 	} {
 		c.RuntimeParams[name] = value
 	}
@@ -95,7 +95,7 @@ const readers = 4
 
 // connect makes a store that reads from a server, without a look at what is there.
 func connect(address string, clock func() time.Time) (*Store, error) {
-	s := &Store{path: Shown(address), clock: clock, server: true, foreignClock: clock == nil, turns: map[int64]*int64{}}
+	s := &Store{path: Shown(address), clock: clock, server: true, foreignClock: clock == nil}
 	if clock == nil {
 		s.clock = time.Now
 	}

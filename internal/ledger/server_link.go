@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,17 +35,17 @@ func newServerLink(config *pgx.ConnConfig, clock func() time.Time) *serverLink {
 }
 
 // begin waits its turn among all writers of the ledger.
-func (l *serverLink) begin(careful bool) (m moment, err error) {
+func (l *serverLink) begin(careful bool, ask func() []question) (m moment, err error) {
 	l.waiting, l.careful = nil, careful
 	for until := time.Now().Add(patience); ; {
-		if m, err = l.tryBegin(); err == nil || !lost(err) || time.Now().After(until) {
+		if m, err = l.tryBegin(ask); err == nil || !lost(err) || time.Now().After(until) {
 			return m, err
 		}
 		<-time.After(100 * time.Millisecond) // nothing has happened yet: it is safe to ask again
 	}
 }
 
-func (l *serverLink) tryBegin() (m moment, err error) {
+func (l *serverLink) tryBegin(ask func() []question) (m moment, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline+time.Second)
 	defer cancel()
 	if l.conn == nil || l.conn.IsClosed() {
@@ -58,6 +59,13 @@ func (l *serverLink) tryBegin() (m moment, err error) {
 	batch.Queue(begin) // each statement must see what was committed while it waited, whatever the server's default
 	batch.Queue(takeTurn, int64(writers))
 	batch.Queue(`SELECT COALESCE((SELECT seq FROM event ORDER BY seq DESC LIMIT 1),0), (extract(epoch FROM clock_timestamp())*1000000)::bigint`)
+	var asked []question
+	if ask != nil {
+		asked = ask()
+	}
+	for _, q := range asked {
+		batch.Queue(l.text(q.query), q.args...)
+	}
 	sent := l.conn.SendBatch(ctx, batch)
 	_, err = sent.Exec()
 	if err == nil {
@@ -65,6 +73,11 @@ func (l *serverLink) tryBegin() (m moment, err error) {
 	}
 	if err == nil {
 		err = sent.QueryRow().Scan(&m.event, &now)
+	}
+	for _, q := range asked {
+		if err == nil {
+			err = answered(sent, q.scan)
+		}
 	}
 	if err = errors.Join(err, sent.Close()); err != nil {
 		l.drop()
@@ -101,22 +114,17 @@ func (l *serverLink) end(commit bool) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
-	strict := guards(l.waiting) <= fewGuards
-	var err error
-	if commit && !strict {
-		err = l.flush()
-	}
-	if !commit || err != nil {
+	if !commit {
 		l.rollback(ctx)
-		return err
+		return nil
 	}
 	l.token++
-	waiting := l.take()
-	batch := l.pack(waiting, strict)
+	batch := &pgx.Batch{}
+	waiting := l.pack(batch, true)
 	batch.Queue(`INSERT INTO turn(link,token,at) VALUES($1,$2,now()) ON CONFLICT(link) DO UPDATE SET token=excluded.token, at=excluded.at`, l.name, l.token)
 	batch.Queue(`COMMIT`)
 	sent := l.conn.SendBatch(ctx, batch)
-	err = asForeseen(sent, waiting, strict)
+	err := asForeseen(sent, waiting, true)
 	if err == nil {
 		_, err = sent.Exec()
 	}
@@ -192,57 +200,53 @@ func (l *serverLink) lastToken() (token int64, err error) {
 	return token, errors.Join(err, sent.Close())
 }
 
-// foreseen is a statement that waits to be sent.
-type foreseen struct {
-	query string
-	args  []any
-	rows  int64 // how many it will change, or certain
+// sent is a statement on its way, and how many rows it is to change.
+type sent struct {
+	text string
+	rows int64
 }
 
-// fewGuards is how many statements may be made to fail by themselves where they change another number of rows than was foreseen:
-// a journey less for the commit, and some 30 microseconds of the server's time each.
-const fewGuards = 4
-
-// guards counts the statements that may turn out otherwise.
-func guards(waiting []foreseen) (n int) {
-	for _, f := range waiting {
-		if f.rows != certain {
-			n++
+// pack makes what waits ready for a journey; strict, and the server itself refuses what was not foreseen, before a commit in the same
+// journey.
+func (l *serverLink) pack(b *pgx.Batch, strict bool) (packed []sent) {
+	send := func(text string, args []any, rows int64) {
+		if strict && rows != certain {
+			text, args = exactly(text, len(args)+1), append(args[:len(args):len(args)], rows)
+		}
+		b.Queue(text, args...)
+		packed = append(packed, sent{text, rows})
+	}
+	for _, g := range gather(l.waiting) {
+		if len(g.more) > 0 {
+			if arrays, types, ok := columnsOf(g.args, g.more); ok {
+				if text, ok := l.spread(g.query, types); ok {
+					send(text, arrays, g.rows)
+					continue
+				}
+			}
+		}
+		rows := g.rows
+		if rows != certain {
+			rows /= int64(1 + len(g.more)) // the same for statements of one text
+		}
+		send(l.text(g.query), g.args, rows)
+		for _, args := range g.more {
+			send(l.text(g.query), args, rows)
 		}
 	}
-	return n
+	l.waiting = nil
+	return packed
 }
 
-// pack makes what waits ready for a journey; strict, and the server itself refuses what was not foreseen.
-func (l *serverLink) pack(waiting []foreseen, strict bool) *pgx.Batch {
-	b := &pgx.Batch{}
-	for _, f := range waiting {
-		if strict && f.rows != certain {
-			b.Queue(l.text(exactly(f.query)), append(f.args[:len(f.args):len(f.args)], f.rows)...)
-		} else {
-			b.Queue(l.text(f.query), f.args...)
-		}
-	}
-	return b
-}
-
-// exactly makes a statement fail, by a division by zero, where it changes another number of rows than its last argument says.
-func exactly(query string) string {
-	last := "?"
-	if strings.Contains(query, "?1") {
-		n := 1
-		for strings.Contains(query, fmt.Sprint("?", n)) {
-			n++
-		}
-		last = fmt.Sprint("?", n)
-	}
-	return `WITH changed AS (` + query + ` RETURNING 1) SELECT 1/(count(*)=` + last + `)::int FROM changed`
+// exactly makes a statement fail, by a division by zero, where it changes another number of rows than its nth argument says.
+func exactly(text string, n int) string {
+	return fmt.Sprintf(`WITH changed AS (%s RETURNING 1) SELECT 1/(count(*)=$%d)::int FROM changed`, text, n)
 }
 
 // asForeseen reads the answers of what waited.
-func asForeseen(sent pgx.BatchResults, waiting []foreseen, strict bool) error {
-	for _, f := range waiting {
-		tag, err := sent.Exec()
+func asForeseen(answers pgx.BatchResults, packed []sent, strict bool) error {
+	for _, f := range packed {
+		tag, err := answers.Exec()
 		var said *pgconn.PgError
 		switch {
 		case errors.As(err, &said) && (said.Code == "22012" || said.Code == "23505"): // see exactly; and what was read ahead has changed
@@ -250,25 +254,18 @@ func asForeseen(sent pgx.BatchResults, waiting []foreseen, strict bool) error {
 		case err != nil:
 			return err
 		case !strict && f.rows != certain && tag.RowsAffected() != f.rows:
-			return fmt.Errorf("%w: %d rows instead of %d from %.60q", errUnforeseen, tag.RowsAffected(), f.rows, f.query)
+			return fmt.Errorf("%w: %d rows instead of %d from %.60q", errUnforeseen, tag.RowsAffected(), f.rows, f.text)
 		}
 	}
 	return nil
 }
 
-// take hands over what waits.
-func (l *serverLink) take() []foreseen {
-	waiting := l.waiting
-	l.waiting = nil
-	return waiting
-}
-
-func (l *serverLink) exec(rows int64, query string, args ...any) (int64, error) {
+func (l *serverLink) exec(rows int64, about, query string, args ...any) (int64, error) {
 	if l.conn == nil {
 		return 0, errLost
 	}
 	if !l.careful && rows != unforeseen {
-		l.waiting = append(l.waiting, foreseen{query, args, rows})
+		l.waiting = append(l.waiting, foreseen{about, query, args, rows})
 		return max(rows, 0), nil
 	}
 	if err := l.flush(); err != nil {
@@ -286,17 +283,22 @@ func (l *serverLink) each(query string, args []any, scan func(scanner) error) er
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline+time.Second)
 	defer cancel()
-	waiting := l.take()
-	batch := l.pack(waiting, false)
+	batch := &pgx.Batch{}
+	waiting := l.pack(batch, false)
 	batch.Queue(l.text(query), args...)
 	sent := l.conn.SendBatch(ctx, batch)
 	defer func() { _ = sent.Close() }() // tells nothing that was not told before
 	if err := asForeseen(sent, waiting, false); err != nil {
 		return l.seen(err)
 	}
+	return l.seen(answered(sent, scan))
+}
+
+// answered reads the rows of the next answer.
+func answered(sent pgx.BatchResults, scan func(scanner) error) error {
 	rows, err := sent.Query()
 	if err != nil {
-		return l.seen(err)
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -305,18 +307,19 @@ func (l *serverLink) each(query string, args []any, scan func(scanner) error) er
 		}
 	}
 	rows.Close()
-	return l.seen(rows.Err())
+	return rows.Err()
 }
 
 // flush sends what waits.
 func (l *serverLink) flush() error {
-	waiting := l.take()
-	if len(waiting) == 0 {
+	if len(l.waiting) == 0 {
 		return nil
 	}
+	batch := &pgx.Batch{}
+	waiting := l.pack(batch, false)
 	ctx, cancel := context.WithTimeout(context.Background(), deadline+time.Second)
 	defer cancel()
-	sent := l.conn.SendBatch(ctx, l.pack(waiting, false))
+	sent := l.conn.SendBatch(ctx, batch)
 	err := asForeseen(sent, waiting, false)
 	if closing := sent.Close(); err == nil {
 		err = closing
@@ -353,22 +356,41 @@ func (l *serverLink) text(query string) string {
 	return text
 }
 
+// spread is a statement for many rows, nothing and false where it cannot be written so.
+func (l *serverLink) spread(query string, types []string) (string, bool) {
+	key := strings.Join(types, ",") + " " + query
+	text, ok := l.texts[key]
+	if !ok {
+		text, _ = spread(query, types)
+		l.texts[key] = text
+	}
+	return text, text != ""
+}
+
 // numbered writes ? and ?1 as PostgreSQL's $1.
 func numbered(query string) string {
-	if strings.Contains(query, "?1") {
-		return strings.ReplaceAll(query, "?", "$")
-	}
+	return replaced(query, func(n int) string { return fmt.Sprint("$", n) })
+}
+
+// replaced writes something else for each ? and ?1.
+func replaced(query string, by func(n int) string) string {
 	var out strings.Builder
-	n := 0
-	for _, r := range query {
-		if r == '?' {
-			n++
-			fmt.Fprintf(&out, "$%d", n)
-			continue
+	counted := 0
+	for {
+		before, after, found := strings.Cut(query, "?")
+		out.WriteString(before)
+		if !found {
+			return out.String()
 		}
-		out.WriteRune(r)
+		rest := strings.TrimLeft(after, "0123456789")
+		n, err := strconv.Atoi(after[:len(after)-len(rest)])
+		if err != nil { // no number: the next one
+			counted++
+			n = counted
+		}
+		out.WriteString(by(n))
+		query = rest
 	}
-	return out.String()
 }
 
 // lost says that an error is about the way to the server, and not about what it was asked.

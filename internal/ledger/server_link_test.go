@@ -49,10 +49,10 @@ func TestAHangingWriterKeepsNobodyOut(t *testing.T) {
 	s := serverStore(t, nil)
 	hung := newServerLink(s.writer.conn.(*serverLink).config, nil)
 	t.Cleanup(func() { _ = hung.close() })
-	if _, err := hung.begin(true); err != nil {
+	if _, err := hung.begin(true, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := hung.exec(unforeseen, `INSERT INTO account(name) VALUES(?)`, "late"); err != nil {
+	if _, err := hung.exec(unforeseen, "", `INSERT INTO account(name) VALUES(?)`, "late"); err != nil {
 		t.Fatal(err)
 	}
 	asked := time.Now()
@@ -280,14 +280,14 @@ func TestATurnSeesTheOneBefore(t *testing.T) {
 	config.RuntimeParams["default_transaction_isolation"] = "repeatable read"
 	config.RuntimeParams["default_transaction_read_only"] = "on"
 	a, b := newServerLink(config, nil), newServerLink(config, nil)
-	if _, err := a.begin(true); err != nil {
+	if _, err := a.begin(true, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.exec(unforeseen, `INSERT INTO account(name) VALUES(?)`, "a"); err != nil {
+	if _, err := a.exec(unforeseen, "", `INSERT INTO account(name) VALUES(?)`, "a"); err != nil {
 		t.Fatal(err)
 	}
 	began := make(chan error)
-	go func() { _, err := b.begin(true); began <- err }()
+	go func() { _, err := b.begin(true, nil); began <- err }()
 	for waiting := 0; waiting == 0; {
 		if err := s.read.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_locks WHERE locktype='advisory' AND NOT granted`).Scan(&waiting); err != nil {
 			t.Fatal(err)

@@ -38,22 +38,33 @@ func (t *tx) batch(name string) (*batchRow, error) {
 	if b := t.batches[name]; b != nil {
 		return b, nil
 	}
-	b := new(batchRow)
-	var limits, breaker string
-	err := t.row(`SELECT id,pass,last_pass,pass_open,paused,EXISTS(SELECT 1 FROM job WHERE batch_id=batch.id AND look_due=1),
-		EXISTS(SELECT 1 FROM hold WHERE released_at IS NULL AND account_id>0),limits,generation,breaker FROM batch WHERE name=?`, []any{name}, &b.id, &b.pass, &b.last, &b.open, &b.paused, &b.looks, &b.holds, &limits, &b.generation, &breaker)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("batch %q: %w", name, reel.ErrNotFound)
-	}
-	if err != nil {
+	if err := t.each(batchQuery, []any{name}, t.scanBatch(name)); err != nil {
 		return nil, err
 	}
-	if limits != t.limitsText { // the same for a whole run
-		t.limitsText, t.limits = limits, unmarshal[reel.Limits](limits)
+	if b := t.batches[name]; b != nil {
+		return b, nil
 	}
-	b.limits, b.breaker = t.limits, unmarshal[reel.Breaker](breaker)
-	t.batches[name] = b
-	return b, nil
+	return nil, fmt.Errorf("batch %q: %w", name, reel.ErrNotFound)
+}
+
+const batchQuery = `SELECT id,pass,last_pass,pass_open,paused,EXISTS(SELECT 1 FROM job WHERE batch_id=batch.id AND look_due=1),
+	EXISTS(SELECT 1 FROM hold WHERE released_at IS NULL AND account_id>0),limits,generation,breaker FROM batch WHERE name=?`
+
+// scanBatch takes the row of batchQuery, for this transaction and as a guess for the next.
+func (t *tx) scanBatch(name string) func(scanner) error {
+	return func(row scanner) error {
+		b := new(batchRow)
+		var limits, breaker string
+		if err := row.Scan(&b.id, &b.pass, &b.last, &b.open, &b.paused, &b.looks, &b.holds, &limits, &b.generation, &breaker); err != nil {
+			return err
+		}
+		if limits != t.limitsText { // the same for a whole run
+			t.limitsText, t.limits = limits, unmarshal[reel.Limits](limits)
+		}
+		b.limits, b.breaker = t.limits, unmarshal[reel.Breaker](breaker)
+		t.batches[name], t.guessed[name] = b, *b
+		return nil
+	}
 }
 
 // batchID finds a batch's number and the term of its leadership.
@@ -199,11 +210,3 @@ func unmarshal[T any](text string) (v T) {
 }
 
 func leaseEnd(now time.Time) int64 { return ms(now.Add(reel.LeaseTTL)) }
-
-// next is the account that the batch served last, here in this process: who comes next is a courtesy, not a promise.
-func (s *Store) next(batch int64) *int64 {
-	if s.turns[batch] == nil {
-		s.turns[batch] = new(int64)
-	}
-	return s.turns[batch]
-}

@@ -29,6 +29,10 @@ type tx struct {
 	limitsText  string
 	batches     map[string]*batchRow // by name: what claims ask, while only claims and their endings happen
 	ahead       map[int64]*lookout   // by batch: jobs that claims will want, likewise
+	afar        bool                 // the ledger is on a server
+	guessed     map[string]batchRow  // what was read of batches last, for the next transaction to ask ahead by
+	served      map[int64]int64      // by batch: the account served last; who comes next is a courtesy, not a promise
+	began       time.Time            // by this machine's clock
 	reach       int                  // how many of them to read at once; 1 where each statement must see what is true now
 }
 
@@ -52,16 +56,17 @@ type row struct {
 func newTx(conn link) *tx {
 	return &tx{
 		conn: conn, totals: map[totalKey]int{}, passes: map[passKey]*reel.PassStats{},
-		homes: map[int64]home{}, supervisors: map[string]enlisted{}, batches: map[string]*batchRow{}, ahead: map[int64]*lookout{},
+		homes: map[int64]home{}, supervisors: map[string]enlisted{}, batches: map[string]*batchRow{}, ahead: map[int64]*lookout{}, guessed: map[string]batchRow{}, served: map[int64]int64{},
 	}
 }
 
 func (t *tx) begin(m moment, reach int) {
-	t.now, t.wrote, t.broken, t.seq, t.reach = m.now, false, nil, m.event, reach
+	t.now, t.wrote, t.broken, t.seq, t.afar, t.reach = m.now, false, nil, m.event, m.far, reach
+	t.began = time.Now()
 	t.events = t.events[:0]
 	clear(t.totals)
 	clear(t.passes)
-	t.unlearn()
+	t.confirm()
 }
 
 // unlearn drops what was read of batches and their jobs, because something else than claims and endings has changed them.
@@ -83,19 +88,20 @@ func (t *tx) fail(err error) error {
 
 // exec runs a writing statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	return t.foresee(unforeseen, query, args...)
+	return t.foresee(unforeseen, "", query, args...)
 }
 
-// add is exec for a statement that adds rows or fails.
-func (t *tx) add(query string, args ...any) error {
-	_, err := t.foresee(certain, query, args...)
+// add is exec for a statement that adds rows about an account, or of none, or fails.
+func (t *tx) add(about, query string, args ...any) error {
+	_, err := t.foresee(certain, about, query, args...)
 	return err
 }
 
 // foresee is exec for a statement that changes a known number of rows unless something unusual has happened. The answer may
-// come before the statement runs, and is right if the transaction is committed.
-func (t *tx) foresee(rows int64, query string, args ...any) (int64, error) {
-	n, err := t.conn.exec(rows, query, args...)
+// come before the statement runs, and is right if the transaction is committed. about is the account whose rows it touches, by
+// name: such statements of different accounts may change places. Empty, and it keeps its own.
+func (t *tx) foresee(rows int64, about, query string, args ...any) (int64, error) {
+	n, err := t.conn.exec(rows, about, query, args...)
 	t.wrote = t.wrote || n > 0
 	return n, t.fail(err)
 }
@@ -156,13 +162,13 @@ func (t *tx) writeCounters() error {
 		}
 	}
 	if n := len(args) / 3; n > 0 {
-		if err := t.add(`INSERT INTO total(batch_id,name,n) VALUES(?,?,?)`+strings.Repeat(`,(?,?,?)`, n-1)+`
+		if err := t.add("", `INSERT INTO total(batch_id,name,n) VALUES(?,?,?)`+strings.Repeat(`,(?,?,?)`, n-1)+`
 			ON CONFLICT(batch_id,name) DO UPDATE SET n=total.n+excluded.n`, args...); err != nil {
 			return err
 		}
 	}
 	for k, p := range t.passes {
-		if _, err := t.foresee(certain, `UPDATE pass SET processed=processed+?, succeeded=succeeded+?, f_account=f_account+?,
+		if _, err := t.foresee(certain, "", `UPDATE pass SET processed=processed+?, succeeded=succeeded+?, f_account=f_account+?,
 			f_content=f_content+?, f_infra=f_infra+?, f_unknown=f_unknown+?, in_doubt=in_doubt+?, set_aside=set_aside+?,
 			exhausted=exhausted+?, retryable=retryable+? WHERE batch_id=? AND pass=?`,
 			p.Processed, p.Succeeded, p.Failed.Account, p.Failed.Content, p.Failed.Infrastructure, p.Failed.Unknown,
@@ -200,20 +206,21 @@ func (t *tx) journal(batch, job int64, e *reel.Event) error {
 	return nil
 }
 
-// writeJournal writes the collected events, many a statement: in steps of powers of two, so that few statements are kept.
+// writeJournal writes the collected events, many a statement: in steps of powers of two, so that few statements are kept. A link to a
+// server puts single ones together itself.
 func (t *tx) writeJournal() error {
 	const values = `(?,?,?,?,?,?)`
 	at := ms(t.now)
 	for left := t.events; len(left) > 0; {
 		n := 1
-		for n < 32 && 2*n <= len(left) {
+		for !t.afar && n < 32 && 2*n <= len(left) {
 			n *= 2
 		}
 		args := make([]any, 0, 6*n)
 		for _, r := range left[:n] {
 			args = append(args, r.seq, at, r.kind, r.batch, r.job, r.data)
 		}
-		if err := t.add(`INSERT INTO event(seq,at,kind,batch_id,job,data) VALUES`+values+strings.Repeat(`,`+values, n-1), args...); err != nil {
+		if err := t.add("", `INSERT INTO event(seq,at,kind,batch_id,job,data) VALUES`+values+strings.Repeat(`,`+values, n-1), args...); err != nil {
 			return err
 		}
 		left = left[n:]

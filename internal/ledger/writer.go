@@ -31,6 +31,8 @@ type change struct {
 	once bool // do is called once only and gets a transaction of its own
 	done chan struct{}
 	err  error
+
+	claims string // the batch of which it wants a job
 }
 
 func newWriter(conn link) *writer {
@@ -129,7 +131,13 @@ func (w *writer) run(changes []*change, careful bool) (began bool, err error) {
 		return false, w.broken
 	}
 	t := w.group
-	at, err := w.conn.begin(careful)
+	reach := 1
+	var ask func() []question
+	if t.unlearn(); !careful {
+		reach = reachOf(changes)
+		ask = func() []question { return t.foresight(changes, reach) }
+	}
+	at, err := w.conn.begin(careful, ask)
 	if err != nil {
 		return false, err
 	}
@@ -142,9 +150,8 @@ func (w *writer) run(changes []*change, careful bool) (began bool, err error) {
 			}
 		}
 	}()
-	reach := 1
-	if at.far && !careful {
-		reach = min(1+len(changes)/2, 32)
+	if !at.far {
+		reach = 1
 	}
 	t.begin(at, reach)
 	for _, c := range changes {
@@ -165,6 +172,20 @@ func (w *writer) run(changes []*change, careful bool) (began bool, err error) {
 		w.broken = err
 	}
 	return true, err
+}
+
+// reachOf is of how many accounts the next job is read at once: one more than are claimed, since one may turn out busy, and not so many
+// that the others wait for it.
+func reachOf(changes []*change) (reach int) {
+	for _, c := range changes {
+		if c.claims != "" {
+			reach++
+		}
+	}
+	if reach > 1 {
+		reach++
+	}
+	return min(max(reach, 1), 32)
 }
 
 // close commits what waits and refuses what comes later. Only the first call does something.

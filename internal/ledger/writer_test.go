@@ -16,12 +16,17 @@ import (
 // grouped queues changes while somebody has the turn, so that all of them come into one group, and returns their answers.
 func grouped(t *testing.T, s *Store, changes ...func(*tx) error) []error {
 	t.Helper()
+	return atOnce(s, len(changes), func(i int) error { return s.do(changes[i]) })
+}
+
+// atOnce calls do, which makes one change, n times while somebody has the turn, so that all come into one group in their order.
+func atOnce(s *Store, n int, do func(i int) error) []error {
 	s.writer.turn <- struct{}{}
-	errs := make([]error, len(changes))
+	errs := make([]error, n)
 	var all sync.WaitGroup
-	for i, c := range changes {
-		all.Go(func() { errs[i] = s.do(c) })
-		for queued := 0; queued <= i; { // in this order
+	for i := range n {
+		all.Go(func() { errs[i] = do(i) })
+		for queued := 0; queued <= i; {
 			s.writer.mu.Lock()
 			queued = len(s.writer.queue)
 			s.writer.mu.Unlock()
