@@ -165,6 +165,27 @@ func (f *Failure) Uncertain() bool {
 	return false
 }
 
+// Refused says that a publication was refused in plain words, so that nothing was published. It lists what Meta's tables name, and not what
+// is left over: a code that nobody has explained proves nothing, neither do 100 and 24, which a published container may get as well.
+func (f *Failure) Refused() bool {
+	if f.Uncertain() || f.Status < 400 {
+		return false
+	}
+	switch f.Code {
+	case 3, 10, 102, 190: // permission and token
+		return true
+	case 25, 368: // the account is restricted or blocked
+		return true
+	case 4: // with another subcode it is suspected spam, or nobody knows
+		return f.Subcode == 0
+	case 9, 17, 32, 341, 613: // limits
+		return true
+	case 9007: // not ready
+		return true
+	}
+	return f.Code >= 200 && f.Code < 300 || f.Code >= 80000 && f.Code < 80100
+}
+
 // call sends a request and decodes its answer. Parameters go into the body of a POST; the token goes into a header, and never into an
 // address, a log or an error.
 func (c *Client) call(ctx context.Context, a Account, what, method, path string, params url.Values, into any) error {

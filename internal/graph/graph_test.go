@@ -165,11 +165,12 @@ func (p *play) run() {
 			return
 		}
 		e := r.Evidence
-		e.ShareBegun = shared
+		begun := shared && !r.Refused
+		e.ShareBegun = begun
 		p.evidence = append(p.evidence, e)
 		v := p.rules.Judge(e)
 		p.verdicts = append(p.verdicts, fmt.Sprintf("%s %s", v.Category, v.Type))
-		d := plan.After(plan.Try{Tally: tally, Pass: pass, LastPass: 9, ShareBegun: shared, Pause: p.rules.Pause(e, v, time.Now())}, v, limits)
+		d := plan.After(plan.Try{Tally: tally, Pass: pass, LastPass: 9, ShareBegun: begun, Pause: p.rules.Pause(e, v, time.Now())}, v, limits)
 		if !d.Free {
 			tally = tally.Failed(v.Category)
 		}
@@ -234,7 +235,9 @@ func TestEachCase(t *testing.T) {
 		"not_ready":        {"infrastructure processing", "posted"},
 		"quota":            {"account rate_limited", "posted"},
 		"duplicate":        {"unknown post_failed", "posted"},
-		"restricted":       {"account action_blocked", "person"},
+		"restricted":       {"account action_blocked", "set_aside"},
+		"blocked":          {"account action_blocked", "set_aside"},
+		"token_revoked":    {"account logged_out", "set_aside"},
 		"outage":           {"infrastructure", "posted"},
 		"token_expired":    {"account logged_out", "set_aside"},
 		"password_changed": {"account logged_out", "set_aside"},
@@ -543,6 +546,54 @@ func TestALookSaysWhatIsThere(t *testing.T) {
 				if took := time.Since(began); !there && took < graph.DefaultTimes().Grace {
 					t.Errorf("called absent after %s", took)
 				}
+			})
+		})
+	}
+}
+
+// refusing answers every publication with a plain refusal, whatever the server made of it, and then no more questions where it is silent.
+type refusing struct {
+	line
+	performs, silent, refused bool
+}
+
+func (x *refusing) RoundTrip(r *http.Request) (*http.Response, error) {
+	switch {
+	case x.refused && x.silent:
+		return nil, errCut
+	case !strings.HasSuffix(r.URL.Path, "/media_publish"):
+		return x.line.RoundTrip(r)
+	case x.performs:
+		if _, err := x.line.RoundTrip(r); err != nil {
+			return nil, err
+		}
+	}
+	x.refused = true
+	const text = `{"error":{"message":"The Instagram account is restricted.","code":25,"error_subcode":2207050}}`
+	return &http.Response{StatusCode: 400, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text))}, nil
+}
+
+// A plain refusal settles the job, unless its container says otherwise; where that cannot be asked it is a doubt.
+func TestARefusalIsHeldAgainstTheContainer(t *testing.T) {
+	for name, c := range map[string]struct {
+		performs, silent bool
+		state            string
+	}{
+		"not published":             {false, false, "set_aside"},
+		"published all the same":    {true, false, "posted"},
+		"nobody answers":            {false, true, "person"},
+		"published, nobody answers": {true, true, "person"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlay(t, simgraph.Config{}, simgraph.Account{})
+				x := &refusing{line: line{server: p.server}, performs: c.performs, silent: c.silent}
+				p.change = func(cfg *graph.Config) { cfg.Client.HTTP = &http.Client{Transport: x} }
+				p.run()
+				if p.state != c.state {
+					t.Errorf("%s %+v %+v", p.state, p.evidence, p.looks)
+				}
+				p.right()
 			})
 		})
 	}

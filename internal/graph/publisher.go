@@ -130,6 +130,8 @@ type post struct {
 	desk reel.Desk
 	acct Account
 	step string
+
+	refused bool // the publication, and the container is not published
 }
 
 func (p *post) at(step string) {
@@ -137,12 +139,13 @@ func (p *post) at(step string) {
 	p.desk.Step(step)
 }
 
-// Publish posts one video. What it reports as posted is on the account; a report that is no post and has ShareBegun is a doubt.
+// Publish posts one video. What it reports as posted is on the account; a report that is no post, after the go, is a doubt unless it is
+// Refused.
 func (p *Publisher) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) reel.Report {
 	o := &post{Publisher: p, a: a, desk: d}
 	receipt, err := o.run(ctx)
 	if err != nil {
-		return reel.Report{Evidence: evidence(err, o.step)}
+		return reel.Report{Evidence: evidence(err, o.step), Refused: o.refused}
 	}
 	return reel.Report{Posted: true, Receipt: receipt}
 }
@@ -187,10 +190,13 @@ func (p *post) run(ctx context.Context) (reel.Receipt, error) {
 		return p.receipt(ctx, media, sent), nil
 	}
 	var f *Failure
-	if errors.As(err, &f) && f.Uncertain() && ctx.Err() == nil {
+	if errors.As(err, &f) && (f.Uncertain() || f.Refused()) && ctx.Err() == nil {
 		p.at(StepConfirm)
-		if p.published(ctx, c) {
+		switch state = p.confirmed(ctx, c, f.Refused()); {
+		case state == Published:
 			return p.receipt(ctx, "", sent), nil
+		case f.Refused() && state != "":
+			p.step, p.refused = StepPublish, true
 		}
 	}
 	return reel.Receipt{}, err
@@ -404,19 +410,19 @@ func (p *Publisher) wait(ctx context.Context) error {
 	}
 }
 
-// published asks for a while whether a container was published, after an answer that does not tell.
-func (p *post) published(ctx context.Context, c kept) bool {
+// confirmed asks for a while whether a container was published, after an answer that is no yes: until it is, or until its state is known
+// where that is enough. Empty: the state could not be asked.
+func (p *post) confirmed(ctx context.Context, c kept, enough bool) (state string) {
 	end := p.cfg.Clock().Add(p.cfg.Times.Confirm)
 	for p.cfg.Clock().Before(end) {
-		s, err := p.cfg.Client.Status(ctx, p.acct, c.ID)
-		if err == nil && s.Code == Published {
-			return true
+		if s, err := p.cfg.Client.Status(ctx, p.acct, c.ID); err == nil {
+			state = s.Code
 		}
-		if p.wait(ctx) != nil {
+		if state == Published || state != "" && enough || p.wait(ctx) != nil {
 			break
 		}
 	}
-	return false
+	return state
 }
 
 // receipt is what is told of a post: its id, and its address where that can be had. It never fails: the post is made.

@@ -24,6 +24,9 @@ type Report struct {
 	Posted   bool
 	Receipt  Receipt
 	Evidence Evidence // zero when posted
+	// Refused says that the go was given and the step certainly not taken: the other side refused it in plain words, and was asked
+	// whether it is so. Then it is a failure and no doubt. Only a publisher inside the supervisor is believed.
+	Refused bool
 }
 
 // Desk is whom a worker turns to while it executes one assignment, or looks one up. All are called from one goroutine at a time.

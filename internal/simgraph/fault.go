@@ -63,6 +63,8 @@ func kinds() map[string]kind {
 		"quota":            {at: AtPublish, about: "the daily limit is reached", answer: oauth(9, 2207042, "Application request limit reached")},
 		"duplicate":        {at: AtPublish, about: "the answer says duplicate post", answer: oauth(506, 0, "Duplicate status message")},
 		"restricted":       {at: AtPublish, about: "the account is restricted", answer: oauth(25, 2207050, "The Instagram account is restricted.")},
+		"blocked":          {at: AtPublish, about: "the account is blocked for a policy's sake", answer: oauth(368, 0, "The action attempted has been deemed abusive or is otherwise disallowed")},
+		"token_revoked":    {at: AtPublish, about: "the token is refused", answer: oauth(190, 460, "The session has been invalidated because the user changed the password")},
 		"outage":           {at: AtCreate, about: "HTTP 503 with a page", answer: answer{status: 503, page: true}},
 		"token_expired":    {at: AtCreate, about: "the token has expired", answer: oauth(190, 463, "Error validating access token: Session has expired")},
 		"password_changed": {at: AtCreate, about: "the token is invalid since the password was changed", answer: oauth(190, 460, "The session has been invalidated because the user changed the password")},

@@ -74,7 +74,7 @@ func (i *Inside) Publish(ctx context.Context, a reel.Assignment, d reel.Desk) re
 		if own {
 			r.Evidence.Source, r.Evidence.Code = reel.SourceWorker, code
 		}
-		r.Evidence.ShareBegun = r.Evidence.ShareBegun || begun
+		r.Evidence.ShareBegun = !r.Refused && (r.Evidence.ShareBegun || begun)
 	}
 	return r
 }

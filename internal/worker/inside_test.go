@@ -41,6 +41,16 @@ func TestInsideKeepsTheRules(t *testing.T) {
 			d.Share(ctx)
 			return fails("x", "boom")
 		}, false, "x", true},
+		"is refused after": {func(ctx context.Context, _ reel.Assignment, d reel.Desk) reel.Report {
+			d.Share(ctx)
+			r := fails("x", "boom")
+			r.Refused = true
+			return r
+		}, false, "x", false},
+		"is refused and panics": {func(ctx context.Context, _ reel.Assignment, d reel.Desk) reel.Report {
+			d.Share(ctx)
+			panic("x")
+		}, false, "", true},
 		"posts unasked": {func(context.Context, reel.Assignment, reel.Desk) reel.Report { return reel.Report{Posted: true} }, false, reel.CodeWorkerProtocol, true},
 		"asks twice": {func(ctx context.Context, _ reel.Assignment, d reel.Desk) reel.Report {
 			d.Share(ctx)
