@@ -20,13 +20,16 @@ func (a *app) resolveCommand() *cobra.Command {
 		Long: `An in-doubt job may be posted: its share began, and its outcome is not known.
 Look at the account, then say what you saw. --posted ends the job as succeeded.
 --not-posted counts its attempt as a failure, and its limits decide whether the
-next pass tries it again: say it only when you are sure.`,
+next pass tries it again: say it only when you are sure. It is refused while the
+worker was on a machine that has not been heard of since, and might still share:
+run reelpass there again, or say --worker-dead when that machine is off for good.`,
 		Example: "  reelpass resolve job-7 --posted --url https://www.instagram.com/reel/...\n  reelpass resolve job-8 --not-posted",
 		Args:    cobra.ExactArgs(1),
 	}
 	c.Flags().String("batch", "", batchHelp)
 	posted := c.Flags().Bool("posted", false, "it is posted")
 	absent := c.Flags().Bool("not-posted", false, "it is certainly not posted")
+	dead := c.Flags().Bool("worker-dead", false, "with --not-posted: the machine of its worker is off, or the worker is certainly gone")
 	url := c.Flags().String("url", "", "with --posted: where the post is")
 	id := c.Flags().String("id", "", "with --posted: the post's id")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -38,6 +41,9 @@ next pass tries it again: say it only when you are sure.`,
 			look.Finding, look.Receipt = reel.Found, reel.Receipt{ID: reel.Scrub(*id), URL: reel.Scrub(*url)}
 		} else if *url != "" || *id != "" {
 			return usage("--url and --id go with --posted")
+		}
+		if look.WorkerDead = *dead; *dead && *posted {
+			return usage("--worker-dead goes with --not-posted")
 		}
 		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
 			batch, err := batchOf(ctx, c, s, store)

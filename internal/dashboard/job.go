@@ -442,7 +442,7 @@ func (s *Server) doubtData(r *request) (doubtData, error) {
 		return d, err
 	}
 	if slices.ContainsFunc(held, func(h reel.Held) bool { return h.Batch == batch && h.Job.ID == id }) {
-		d.Acting = "It is not known yet that the worker of this attempt is dead: it might still share. Its own machine says so when reelpass runs there again."
+		d.Acting = "It is not known yet that the worker of this attempt is dead: it might still share. Its own machine says so when reelpass runs there again. If that machine is off for good: reelpass resolve " + string(id) + " --not-posted --worker-dead"
 	}
 	return d, nil
 }

@@ -117,8 +117,22 @@ func (s *Store) Cancel(ctx context.Context, batch string, id reel.JobID, by stri
 	return e, err
 }
 
+// actsNoMore refuses while a worker that nobody could see may still act for a doubt.
+func (t *tx) actsNoMore(id reel.JobID, key int64) error {
+	var host string
+	err := t.row(`SELECT s.host FROM job j JOIN supervisor s ON s.id=j.away WHERE j.id=?`, []any{key}, &host)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("job %q: its worker was on %s, nobody there has said that it acts no more, and it might still share: %w", id, host, reel.ErrRefused)
+}
+
 // Resolve ends a doubt by a person's word. decide is asked what becomes of the job when the post is absent: it gets the
-// claim with the doubtful attempt and the limits of the batch's last run.
+// claim with the doubtful attempt and the limits of the batch's last run. That it is absent is refused with reel.ErrRefused while the worker
+// may still act, unless the person says that it does not.
 func (s *Store) Resolve(ctx context.Context, batch string, id reel.JobID, look reel.Look, decide func(reel.Held) reel.Decision) (e reel.Event, err error) {
 	err = s.do(func(t *tx) error {
 		f, err := t.find(batch, id)
@@ -147,6 +161,11 @@ func (s *Store) Resolve(ctx context.Context, batch string, id reel.JobID, look r
 		}
 		var d reel.Decision
 		if look.Finding == reel.Absent {
+			if !look.WorkerDead {
+				if err := t.actsNoMore(id, f.key); err != nil {
+					return err
+				}
+			}
 			d = decide(h)
 		}
 		e, err = t.settleDoubt(home{batch: f.batch, account: f.account}, h.Claim, look, d)

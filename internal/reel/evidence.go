@@ -114,4 +114,6 @@ type Look struct {
 	Receipt Receipt `json:"receipt,omitzero"` // with Found
 	Why     string  `json:"why,omitempty"`    // with Unsure, and what was seen
 	By      string  `json:"by,omitempty"`     // a person's name, or empty for the machine
+	// WorkerDead is a person's word that the worker of the attempt acts no more: what is not there now will not come later.
+	WorkerDead bool `json:"worker_dead,omitempty"`
 }

@@ -137,11 +137,22 @@ func lookCases() []testCase {
 			r.must(err)
 			r.equal("held", len(held), 0)
 		}},
-		{"a person's word ends it as well", func(r *room) {
+		{"a person who has not seen it posted does not end that: it might be posted later", func(r *room) {
 			leftAway(r)
-			_, err := r.Store.Resolve(r.ctx, batch, "1", reel.Look{Finding: reel.Absent, By: "me"}, func(h reel.Held) reel.Decision { return r.absent(h.Claim) })
-			r.must(err)
+			resolve := func(look reel.Look) error {
+				look.By = "me"
+				_, err := r.Store.Resolve(r.ctx, batch, "1", look, func(h reel.Held) reel.Decision { return r.absent(h.Claim) })
+				return err
+			}
+			r.untouched("not posted", func() { r.wantErr(resolve(reel.Look{Finding: reel.Absent}), reel.ErrRefused) })
+			r.must(resolve(reel.Look{Finding: reel.Absent, WorkerDead: true}))
 			r.is(batch, "1", reel.Failed, "")
+		}},
+		{"a person who has seen it posted ends that", func(r *room) {
+			leftAway(r)
+			_, err := r.Store.Resolve(r.ctx, batch, "1", reel.Look{Finding: reel.Found, By: "me"}, nil)
+			r.must(err)
+			r.is(batch, "1", reel.Succeeded, "")
 		}},
 		{"unsure: the doubt stays, and is not looked at again in this run", func(r *room) {
 			inDoubt(r)
