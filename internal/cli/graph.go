@@ -42,7 +42,10 @@ func (a *app) graphPublisher(s config.Settings, l *logs, secrets []string) (publ
 	if _, err := keeper.File.Entries(); err != nil { // else every job would say so
 		return publisher{}, err
 	}
-	cfg := graph.Config{Client: client, Accounts: &addresses{keeper: keeper, client: client}, PostsPerDay: s.Graph.PostsPerDay, Log: log, Clock: a.now}
+	cfg := graph.Config{
+		Client: client, Accounts: &addresses{keeper: keeper, client: client}, PostsPerDay: s.Graph.PostsPerDay, Times: graph.DefaultTimes(), Log: log, Clock: a.now,
+	}
+	cfg.Times.Grace = s.Graph.Grace.Std()
 	if s.Graph.Check {
 		cfg.Check = checked
 	}

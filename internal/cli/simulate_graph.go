@@ -22,7 +22,7 @@ func (a *app) simulateGraph(ctx context.Context, s simulation, argv []string) (e
 	}
 	server := simgraph.New(simgraph.Config{Process: s.upload.Std(), Polls: 1, Latency: s.latency.Std(), ListLag: s.upload.Std(), Late: 20 * time.Second})
 	defer server.Close()
-	env := []string{"REELPASS_PUBLISHER=graph", "REELPASS_GRAPH_CHECK=false"}
+	env := []string{"REELPASS_PUBLISHER=graph", "REELPASS_GRAPH_CHECK=false", "REELPASS_GRAPH_GRACE=30s"} // what is late comes after 20
 	for _, name := range s.accounts {
 		one := server.Add(simgraph.Account{Name: name})
 		env = append(env, vault.EnvName(name)+"="+one.Token)

@@ -89,6 +89,7 @@ graph:
   posts_per_day: 2
   bucket: s3://reels/out
   check: false
+  grace: 1m
 navigator:
   model: some-model
   url: http://127.0.0.1:2
@@ -122,7 +123,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			From: "devices", GeeLark: "http://127.0.0.1:1", Devices: []string{"mira=emulator-5554", "lina=10.0.0.7:5555"}, ADB: "/opt/adb",
 			AndroidHome: "/opt/sdk", Appium: "/opt/appium", Locks: "phones", Evidence: "seen", EvidenceKept: 9, EvidenceSize: 2_000_000, Check: true,
 		},
-		Graph:     config.Graph{Accounts: "a.age", Key: "a.key", Version: "v26.0", Instagram: "http://127.0.0.1:3/ig", Facebook: "http://127.0.0.1:3/fb", PostsPerDay: 2, Bucket: "s3://reels/out"},
+		Graph:     config.Graph{Accounts: "a.age", Key: "a.key", Version: "v26.0", Instagram: "http://127.0.0.1:3/ig", Facebook: "http://127.0.0.1:3/fb", PostsPerDay: 2, Bucket: "s3://reels/out", Grace: config.Duration(time.Minute)},
 		Navigator: config.Navigator{Model: "some-model", URL: "http://127.0.0.1:2", Steps: 3, Cents: 4, CentsIn: 5, CentsOut: 6},
 		Alerts:    config.Alerts{Targets: []string{"https://hooks.example/T0/B1#secret=x"}, Kinds: []string{"batch_ended", "in_doubt"}, Throttle: config.Duration(time.Minute)},
 	}
@@ -267,6 +268,7 @@ func TestValidate(t *testing.T) {
 		{func(s *config.Settings) { s.Phone.Devices = []string{"a=b", "c="} }, `phone.devices must be a list of ACCOUNT=SERIAL, not "c="`},
 		{func(s *config.Settings) { s.Phone.Appium = "" }, "phone.appium must not be empty"},
 		{func(s *config.Settings) { s.Graph.PostsPerDay = -1 }, "graph.posts_per_day must not be negative, not -1"},
+		{func(s *config.Settings) { s.Graph.Grace = 0 }, "graph.grace must be at least 5s, not 0s"},
 		{func(s *config.Settings) { s.Graph.Bucket = "gs://x" }, `graph.bucket must begin with s3://, not "gs://x"`},
 		{func(s *config.Settings) { s.Graph.Key = "" }, "graph.accounts, graph.key and graph.version must not be empty"},
 		{func(s *config.Settings) { s.Navigator.Steps = 0 }, "navigator.steps and navigator.cents must be at least 1, not 0 and 25"},

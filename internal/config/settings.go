@@ -105,6 +105,7 @@ type Graph struct {
 	PostsPerDay int
 	Bucket      string
 	Check       bool
+	Grace       Duration
 }
 
 // Navigator is the section of who is asked about unknown screens. The key is never in it: it comes from the environment alone.
@@ -158,7 +159,7 @@ func Default() Settings {
 			From: FromGeeLark, ADB: "adb", AndroidHome: "/usr/lib/android-sdk", Appium: ".reelpass/appium", Locks: ".reelpass/phones",
 			Evidence: ".reelpass/evidence", EvidenceKept: 200, EvidenceSize: 500 * 1000 * 1000,
 		},
-		Graph:     Graph{Accounts: ".reelpass/accounts.age", Key: ".reelpass/accounts.key", Version: "v25.0", Check: true},
+		Graph:     Graph{Accounts: ".reelpass/accounts.age", Key: ".reelpass/accounts.key", Version: "v25.0", Check: true, Grace: Duration(3 * time.Minute)},
 		Navigator: Navigator{Steps: 5, Cents: 25, CentsIn: 100, CentsOut: 500},
 		Alerts:    Alerts{Throttle: Duration(5 * time.Minute), Stalled: Duration(30 * time.Minute)},
 	}
@@ -260,6 +261,8 @@ func (s Settings) validateSections() error {
 		return errors.New("graph.accounts, graph.key and graph.version must not be empty")
 	case s.Graph.PostsPerDay < 0:
 		return fmt.Errorf("graph.posts_per_day must not be negative, not %d", s.Graph.PostsPerDay)
+	case s.Graph.Grace < Duration(5*time.Second):
+		return fmt.Errorf("graph.grace must be at least 5s, not %s", s.Graph.Grace)
 	case s.Graph.Bucket != "" && !strings.HasPrefix(s.Graph.Bucket, "s3://"):
 		return fmt.Errorf("graph.bucket must begin with s3://, not %q", s.Graph.Bucket)
 	case s.Navigator.Steps < 1 || s.Navigator.Cents < 1:
