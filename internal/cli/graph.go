@@ -165,6 +165,9 @@ func (a *app) examineGraph(ctx context.Context, s config.Settings) []finding {
 		f := finding{Check: "account " + e.Name, OK: err == nil, Text: "its token is good" + lapses(e.Expires)}
 		if err != nil {
 			f.Text, f.Hint = err.Error(), "'reelpass accounts add "+e.Name+"' takes a new token"
+			if wasShort(err, e, a.now()) {
+				f.Hint = shortHint
+			}
 		}
 		list = append(list, f)
 	}

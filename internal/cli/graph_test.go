@@ -31,6 +31,10 @@ T=$INSTAGRAM_TOKEN_SIM_1
 unset INSTAGRAM_TOKEN_SIM_1
 $P accounts list
 $P accounts check sim-1 sim-2
+T2=$INSTAGRAM_TOKEN_SIM_2
+for bad in "$T2" EAABfacebook; do if echo $bad | $P accounts add sim-2 --short; then exit 9; fi; done
+echo "$T2" | INSTAGRAM_APP_SECRET=app-secret-17 $P accounts add sim-2 --short
+if echo IGAAwrong | INSTAGRAM_APP_SECRET=app-secret-17 $P accounts add sim-2 --short; then exit 9; fi
 if echo IGAAwrong | $P accounts add odo; then exit 9; fi
 if echo "$T" | $P accounts add odo --id 5; then exit 9; fi
 $P doctor
@@ -40,7 +44,7 @@ set +e
 $P run --retry-delay 0
 echo "run $?"
 $P jobs
-if grep -r "$T" .reelpass first.txt; then echo the token is told; fi
+if grep -r -e "$T" -e "$T2" -e app-secret-17 .reelpass first.txt; then echo the token is told; fi
 `)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -49,7 +53,9 @@ if grep -r "$T" .reelpass first.txt; then echo the token is told; fi
 	out, err := c.CombinedOutput()
 	text := string(out)
 	for _, want := range []string{
-		"account sim-1: the token of sim-1 (id 17", "until 20", "ok    sim-1: 0 of 50 posts in the last 24 hours", "ok    sim-2:", "the API does not take this token",
+		"account sim-1: the token of sim-1 (id 17", "account sim-2: the token of sim-2 (id 17",
+		"a short-lived token cannot be exchanged without the app's secret", "--short exchanges tokens of Instagram Login alone", "the API does not exchange this token: Invalid OAuth",
+		"until 20", "ok    sim-1: 0 of 50 posts in the last 24 hours", "ok    sim-2:", "the API does not take this token",
 		"the token is of sim-1", "its token is good", "run 3", "account: logged_out: no tok", "posted                3", "posted twice          none",
 	} {
 		if !strings.Contains(text, want) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 
 // tokenLife is how long a token of Instagram Login lives from when it was given (Meta, exchange of tokens).
 const tokenLife = 60 * 24 * time.Hour
+
+// envAppSecret holds the secret of the app at Meta, while a token is exchanged.
+const envAppSecret = "INSTAGRAM_APP_SECRET"
 
 // tokenCommands are the subcommands of accounts that deal with tokens of the official API.
 func (a *app) tokenCommands() []*cobra.Command {
@@ -36,17 +40,21 @@ account that is there takes the place of the old one. The key that opens the
 file is made in graph.key, unless REELPASS_AGE_KEY or a systemd credential
 "reelpass-age-key" holds one.
 
-A token as a login page gives it lives for an hour; exchange it for a long-lived
-one first. Those of Instagram Login live for 60 days and are renewed by whoever
+A token as a login page gives it lives for an hour. With --short it is exchanged
+for a long-lived one, which Instagram Login alone can do, and only with the
+secret of the app in INSTAGRAM_APP_SECRET; it is not kept. Without --short the
+token is taken for a long-lived one. Those of Instagram Login live for 60 days and are renewed by whoever
 runs a batch in their last ten. A token may also come from the environment
 (INSTAGRAM_TOKEN_NAME) or a systemd credential (instagram-NAME); then it is not
 kept, and not renewed.`,
-		Example: "  reelpass accounts add studio.nord < token.txt",
-		Args:    cobra.ExactArgs(1),
+		Example: `  reelpass accounts add studio.nord < token.txt
+  INSTAGRAM_APP_SECRET=... reelpass accounts add studio.nord --short < short.txt`,
+		Args: cobra.ExactArgs(1),
 	}
 	login := c.Flags().String("login", "", "`instagram` or facebook (default: as the token begins)")
 	id := c.Flags().String("id", "", "the account's `ID` (default: the API is asked)")
 	expires := c.Flags().String("expires", "", "when the token lapses, as `DATE` (default for Instagram Login: in 60 days)")
+	short := c.Flags().Bool("short", false, "exchange the token, which lives for an hour, for a long-lived one")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		s, err := a.settings(c, flags(c))
 		if err != nil {
@@ -78,6 +86,11 @@ kept, and not renewed.`,
 		if err != nil {
 			return err
 		}
+		if *short {
+			if err := a.exchange(c.Context(), client, &e, *expires); err != nil {
+				return err
+			}
+		}
 		name, err := a.askWhose(c.Context(), client, &e)
 		if err != nil {
 			return err
@@ -90,6 +103,42 @@ kept, and not renewed.`,
 	}
 	return c
 }
+
+// exchange puts a long-lived token in the place of an entry's short-lived one.
+func (a *app) exchange(ctx context.Context, client *graph.Client, e *vault.Entry, expires string) error {
+	secret := os.Getenv(envAppSecret)
+	switch {
+	case e.Login != string(graph.Instagram):
+		return hinted{usage("--short exchanges tokens of Instagram Login alone"), "Facebook's own tools give a long-lived token of Facebook Login"}
+	case expires != "":
+		return usage("--short and --expires exclude each other: the exchange says when the new token lapses")
+	case secret == "":
+		return hinted{
+			usage("a short-lived token cannot be exchanged without the app's secret"),
+			"put it into " + envAppSecret + " (the app's dashboard at Meta, API setup with Instagram login), or give a long-lived token without --short",
+		}
+	}
+	token, lives, err := client.Exchange(ctx, graph.Account{Login: graph.Instagram, Token: e.Token}, secret)
+	var f *graph.Failure
+	switch {
+	case errors.As(err, &f) && f.Code != 0:
+		return hinted{usage("the API does not exchange this token: %s", f.Message), "it must be a short-lived one, not an hour old, and " + envAppSecret + " the secret of the app for which it was given"}
+	case err != nil:
+		return err
+	}
+	if e.Token = token; lives > 0 {
+		e.Expires = e.Issued.Add(lives)
+	}
+	return nil
+}
+
+// wasShort says that a token which has lapsed can only have been a short-lived one: it was taken within the last days.
+func wasShort(err error, e vault.Entry, now time.Time) bool {
+	var f *graph.Failure
+	return errors.As(err, &f) && f.Code == 190 && f.Subcode == 463 && !e.Issued.IsZero() && now.Sub(e.Issued) < tokenLife/2
+}
+
+const shortHint = "it lapsed so soon that it must have been a short-lived one: 'reelpass accounts add NAME --short' exchanges those"
 
 // askWhose asks the API whose the token is, and puts its id into the entry where none was given.
 func (a *app) askWhose(ctx context.Context, client *graph.Client, e *vault.Entry) (name string, err error) {
@@ -196,6 +245,9 @@ func (a *app) accountsCheck() *cobra.Command {
 			}
 			if v.OK = err == nil; err != nil {
 				v.Error, a.code = reel.Scrub(err.Error()), exitCannot
+				if e, lost := k.Entry(c.Context(), name); lost == nil && wasShort(err, e, a.now()) {
+					fmt.Fprintln(a.err, "hint: account "+console.Clean(name)+": "+shortHint)
+				}
 			}
 			switch {
 			case *asJSON:

@@ -221,22 +221,33 @@ func (c *Client) Me(ctx context.Context, a Account) (id, name string, err error)
 
 // Refresh gives a new token for one of Instagram Login that is a day old and not over, and how long it lives.
 func (c *Client) Refresh(ctx context.Context, a Account) (token string, lives time.Duration, err error) {
+	return c.token(ctx, a, "refresh token", "/refresh_access_token", url.Values{"grant_type": {"ig_refresh_token"}})
+}
+
+// Exchange gives a long-lived token for a short-lived one of Instagram Login, which lives for an hour. It needs the secret of the app for
+// which the account consented; Meta takes that in the address alone, so it is in no error and no log, and nowhere else.
+func (c *Client) Exchange(ctx context.Context, a Account, secret string) (token string, lives time.Duration, err error) {
+	return c.token(ctx, a, "exchange token", "/access_token", url.Values{"grant_type": {"ig_exchange_token"}, "client_secret": {secret}})
+}
+
+// token asks for a new token. These calls have no version.
+func (c *Client) token(ctx context.Context, a Account, what, path string, params url.Values) (token string, lives time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callMost)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base(Instagram)+"/refresh_access_token?grant_type=ig_refresh_token", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base(Instagram)+path+"?"+params.Encode(), nil)
 	if err != nil {
-		return "", 0, &Failure{Call: "refresh token", Err: errors.New("the address cannot be called"), Unsent: true}
+		return "", 0, &Failure{Call: what, Err: errors.New("the address cannot be called"), Unsent: true}
 	}
 	r.Header.Set("Authorization", "Bearer "+a.Token)
 	var out struct {
 		Token string `json:"access_token"`
 		Lives int64  `json:"expires_in"`
 	}
-	if err := c.send(r, "refresh token", &out); err != nil {
+	if err := c.send(r, what, &out); err != nil {
 		return "", 0, err
 	}
 	if out.Token == "" {
-		return "", 0, &Failure{Call: "refresh token", Status: 200, Err: errors.New("the answer holds no token")}
+		return "", 0, &Failure{Call: what, Status: 200, Err: errors.New("the answer holds no token")}
 	}
 	return out.Token, time.Duration(out.Lives) * time.Second, nil
 }

@@ -614,6 +614,32 @@ func TestAPublishedContainerIsNotPublishedAgain(t *testing.T) {
 	})
 }
 
+// A short-lived token is exchanged for one of 60 days, with the app's secret, which no error tells.
+func TestExchange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlay(t, simgraph.Config{}, simgraph.Account{Issued: time.Now(), Expires: time.Now().Add(time.Hour)})
+		l := &line{server: p.server}
+		c := &graph.Client{Base: map[graph.Login]string{graph.Instagram: "http://127.0.0.1:1/ig"}, HTTP: &http.Client{Transport: l}}
+		a := graph.Account{ID: p.account.ID, Login: graph.Instagram, Token: p.account.Token}
+		token, lives, err := c.Exchange(t.Context(), a, "app-secret-17")
+		if err != nil || token == a.Token || lives != 60*24*time.Hour {
+			t.Fatalf("%q, %s, %v", token, lives, err)
+		}
+		<-time.After(59 * 24 * time.Hour)
+		if id, _, err := c.Me(t.Context(), graph.Account{Login: graph.Instagram, Token: token}); err != nil || id != a.ID {
+			t.Error(id, err)
+		}
+		var f *graph.Failure
+		if _, _, err := c.Exchange(t.Context(), a, ""); !errors.As(err, &f) || f.Code != 100 {
+			t.Error(err)
+		}
+		l.dead = true
+		if _, _, err := c.Exchange(t.Context(), a, "app-secret-17"); err == nil || strings.Contains(err.Error(), "app-secret-17") || strings.Contains(err.Error(), a.Token) {
+			t.Error(err)
+		}
+	})
+}
+
 // meddling changes a file when its upload begins.
 type meddling struct {
 	line

@@ -456,6 +456,8 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
 	default:
 		a.Issued = s.cfg.Clock()
 		a.Expires = a.Issued.Add(60 * 24 * time.Hour)
+		a.Token += "L" // the short-lived one goes on until its hour is over
+		s.tokens[a.Token] = a
 		write(w, 200, map[string]any{"access_token": a.Token, "token_type": "bearer", "expires_in": 5184000})
 	}
 }
