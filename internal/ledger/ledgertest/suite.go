@@ -69,6 +69,16 @@ type Reading interface {
 	Story(ctx context.Context, batch string, id reel.JobID) (ledger.Story, error)
 }
 
+// Appointing is what a schedule needs of a store.
+type Appointing interface {
+	TakeDuty(context.Context, reel.Duty) (reel.Duty, error)
+	LeaveDuty(context.Context, reel.Duty) error
+	Appoint(ctx context.Context, d reel.Duty, a reel.Appointment, missed int) (bool, error)
+	EndAppointment(context.Context, reel.Duty, reel.Appointment) error
+	Appointments(context.Context) ([]reel.Appointment, error)
+	PlannedJobs(ctx context.Context, plan string) iter.Seq2[ledger.Planned, error]
+}
+
 // Browsing is what a page that follows the ledger needs of a store.
 type Browsing interface {
 	Head(context.Context) (int64, error)
@@ -98,6 +108,7 @@ type Store interface {
 	Passes
 	Memory
 	Steering
+	Appointing
 	Accounts
 	Reading
 	Browsing
@@ -129,7 +140,7 @@ type testCase struct {
 // TestStore runs every case against stores that make gives.
 func TestStore(t *testing.T, make Factory) {
 	for _, c := range slices.Concat(importCases(), claimCases(), intentCases(), keptCases(), togetherCases(), recordCases(), lookCases(), leaseCases(),
-		passCases(), roundCases(), skewCases(), restoreCases(), holdCases(), waitCases(), breakerCases(), steerCases(), readCases()) {
+		passCases(), roundCases(), skewCases(), restoreCases(), holdCases(), waitCases(), breakerCases(), steerCases(), readCases(), appointCases()) {
 		t.Run(c.promise, func(t *testing.T) {
 			r := newRoom(t, make)
 			c.try(r)

@@ -1,0 +1,22 @@
+-- +goose Up
+-- What one process at a time does for all who share the ledger, by a lease that it renews.
+CREATE TABLE duty (
+  name  TEXT    PRIMARY KEY NOT NULL,
+  owner TEXT    NOT NULL,
+  who   TEXT    NOT NULL,
+  until INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- The appointments of the schedule: one row each, so that none is kept twice.
+CREATE TABLE appointment (
+  plan  TEXT    NOT NULL,
+  at    INTEGER NOT NULL,
+  batch TEXT    NOT NULL DEFAULT '', -- by name: it is made later
+  state TEXT    NOT NULL CHECK (state IN ('seen','open','ended','missed')),
+  note  TEXT    NOT NULL DEFAULT '',
+  PRIMARY KEY (plan, at)
+) WITHOUT ROWID;
+CREATE INDEX appointment_open ON appointment(plan, at) WHERE state = 'open';
+
+-- +goose Down
+DROP TABLE appointment; DROP TABLE duty;
