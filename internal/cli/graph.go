@@ -56,7 +56,7 @@ func (a *app) graphPublisher(s config.Settings, l *logs, secrets []string) (publ
 		}
 		bucket.Object = filepath.Dir(bucket.Object)
 		cfg.Offer = func(ctx context.Context, file string) (string, error) {
-			return media.Offer(ctx, client.HTTP, bucket, file)
+			return media.Offer(ctx, client.HTTP, bucket, file, a.now)
 		}
 	}
 	pub := graph.New(cfg)

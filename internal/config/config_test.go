@@ -269,7 +269,7 @@ func TestValidate(t *testing.T) {
 		{func(s *config.Settings) { s.Phone.Appium = "" }, "phone.appium must not be empty"},
 		{func(s *config.Settings) { s.Graph.PostsPerDay = -1 }, "graph.posts_per_day must not be negative, not -1"},
 		{func(s *config.Settings) { s.Graph.Grace = 0 }, "graph.grace must be at least 5s, not 0s"},
-		{func(s *config.Settings) { s.Graph.Bucket = "gs://x" }, `graph.bucket must begin with s3://, not "gs://x"`},
+		{func(s *config.Settings) { s.Graph.Bucket = "azblob://x" }, `graph.bucket must begin with s3:// or gs://, not "azblob://x"`},
 		{func(s *config.Settings) { s.Graph.Key = "" }, "graph.accounts, graph.key and graph.version must not be empty"},
 		{func(s *config.Settings) { s.Navigator.Steps = 0 }, "navigator.steps and navigator.cents must be at least 1, not 0 and 25"},
 		{func(s *config.Settings) { s.Navigator.CentsIn = -1 }, "navigator.cents_in and navigator.cents_out must not be negative, not -1 and 500"},

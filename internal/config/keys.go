@@ -82,7 +82,7 @@ func entries(s *Settings) []entry {
 		{"graph.instagram", &s.Graph.Instagram, "the address of its host for Instagram Login, where it is not the usual one"},
 		{"graph.facebook", &s.Graph.Facebook, "the same for Facebook Login"},
 		{"graph.posts_per_day", &s.Graph.PostsPerDay, "posts for each account in 24 hours; 0: as many as the platform allows"},
-		{"graph.bucket", &s.Graph.Bucket, "s3://BUCKET/FOLDER where videos are offered for accounts that take no uploads"},
+		{"graph.bucket", &s.Graph.Bucket, "s3://BUCKET/FOLDER or gs://BUCKET/FOLDER where videos are offered for accounts that take no uploads"},
 		{"graph.check", &s.Graph.Check, "whether a video is held against the platform's rules before anything is sent"},
 		{"graph.grace", &s.Graph.Grace, "how long a publication whose outcome is not known is looked for before it is called absent"},
 		{"navigator.model", &s.Navigator.Model, "the model of Anthropic's that is asked about screens no rule knows, with the key in ANTHROPIC_API_KEY; empty: none is"},

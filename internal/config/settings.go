@@ -263,8 +263,8 @@ func (s Settings) validateSections() error {
 		return fmt.Errorf("graph.posts_per_day must not be negative, not %d", s.Graph.PostsPerDay)
 	case s.Graph.Grace < Duration(5*time.Second):
 		return fmt.Errorf("graph.grace must be at least 5s, not %s", s.Graph.Grace)
-	case s.Graph.Bucket != "" && !strings.HasPrefix(s.Graph.Bucket, "s3://"):
-		return fmt.Errorf("graph.bucket must begin with s3://, not %q", s.Graph.Bucket)
+	case s.Graph.Bucket != "" && !strings.HasPrefix(s.Graph.Bucket, "s3://") && !strings.HasPrefix(s.Graph.Bucket, "gs://"):
+		return fmt.Errorf("graph.bucket must begin with s3:// or gs://, not %q", s.Graph.Bucket)
 	case s.Navigator.Steps < 1 || s.Navigator.Cents < 1:
 		return fmt.Errorf("navigator.steps and navigator.cents must be at least 1, not %d and %d", s.Navigator.Steps, s.Navigator.Cents)
 	case s.Navigator.CentsIn < 0 || s.Navigator.CentsOut < 0:

@@ -23,12 +23,14 @@ import (
 // cloud sends requests, signed with this machine's credentials where the scheme has some. A store is asked without where the
 // machine has none: an object may be public.
 type cloud struct {
-	http *http.Client
+	http   *http.Client
+	writes bool // and not only reads
 
 	mu     sync.Mutex
 	keys   *credentials.Credentials
 	tokens oauth2.TokenSource
-	found  bool // whether tokens were looked for
+	json   []byte // of Google's credentials, where they are a file
+	found  bool   // whether tokens were looked for
 }
 
 // emptySum is the hash of a request without a body.
@@ -102,7 +104,7 @@ func (c *cloud) awsKeys() *credentials.Credentials {
 }
 
 func (c *cloud) getGS(ctx context.Context, a reel.Address, header http.Header) (*http.Response, error) {
-	u := url.URL{Scheme: "https", Host: "storage.googleapis.com", Path: "/" + a.Host + "/" + a.Object}
+	u := url.URL{Scheme: "https", Host: hostGS, Path: "/" + a.Host + "/" + a.Object}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, lack{"address", "is not a well-formed address"}
@@ -113,17 +115,22 @@ func (c *cloud) getGS(ctx context.Context, a reel.Address, header http.Header) (
 		return nil, err
 	}
 	if tokens != nil {
-		token, err := tokens.Token()
-		var refused *oauth2.RetrieveError
-		switch {
-		case errors.As(err, &refused):
-			return nil, lack{"denied", "no Google credentials: " + cmp.Or(refused.ErrorCode, refused.Response.Status)}
-		case err != nil:
+		token, err := googleToken(tokens)
+		if err != nil {
 			return nil, err
 		}
 		token.SetAuthHeader(r)
 	}
 	return c.http.Do(r)
+}
+
+func googleToken(from oauth2.TokenSource) (*oauth2.Token, error) {
+	token, err := from.Token()
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) {
+		return nil, lack{"denied", "no Google credentials: " + cmp.Or(refused.ErrorCode, refused.Response.Status)}
+	}
+	return token, err
 }
 
 // googleTokens looks once for this machine's credentials; nil where it has none.
@@ -134,10 +141,14 @@ func (c *cloud) googleTokens() (oauth2.TokenSource, error) {
 		return c.tokens, nil
 	}
 	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, &http.Client{Transport: c.http.Transport, Timeout: 10 * time.Second})
-	found, err := google.FindDefaultCredentials(ctx, "https://www.googleapis.com/auth/devstorage.read_only")
+	scope := "read_only"
+	if c.writes {
+		scope = "read_write"
+	}
+	found, err := google.FindDefaultCredentials(ctx, "https://www.googleapis.com/auth/devstorage."+scope)
 	switch {
 	case err == nil:
-		c.tokens = found.TokenSource
+		c.tokens, c.json = found.TokenSource, found.JSON
 	case !strings.Contains(err.Error(), "could not find default credentials"):
 		return nil, lack{"denied", "no Google credentials: " + err.Error()}
 	}

@@ -2,17 +2,21 @@ package media_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/md5"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -199,6 +203,8 @@ func TestS3Refusals(t *testing.T) {
 type google struct {
 	*httptest.Server
 	objects map[string][]byte
+	key     *rsa.PrivateKey
+	puts    int
 	tokens  int
 	deny    bool
 	sums    string // in place of the right ones
@@ -215,6 +221,7 @@ func newGoogle(t *testing.T) *google {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.key = key
 	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	data, err := json.Marshal(map[string]string{
 		"type": "service_account", "client_email": "reels@example.iam.gserviceaccount.com", "private_key_id": "1", "private_key": string(text),
@@ -255,9 +262,14 @@ func (g *google) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"access_token":"hunter2","token_type":"Bearer","expires_in":3600}`)
 	case "storage.googleapis.com":
-		if got := r.Header.Get("Authorization"); got != "Bearer hunter2" {
+		if got := r.Header.Get("Authorization"); got != "Bearer hunter2" && !g.signed(r) {
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, `<?xml version='1.0' encoding='UTF-8'?><Error><Code>AccessDenied</Code><Message>Access denied.</Message></Error>`)
+			return
+		}
+		if r.Method == http.MethodPut {
+			g.puts++
+			g.objects[strings.TrimPrefix(r.URL.Path, "/")], _ = io.ReadAll(r.Body)
 			return
 		}
 		data, ok := g.objects[strings.TrimPrefix(r.URL.Path, "/")]
@@ -276,6 +288,20 @@ func (g *google) serve(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusBadGateway)
 	}
+}
+
+// signed checks an address's signature, as Google describes it.
+func (g *google) signed(r *http.Request) bool {
+	query, hexed, ok := strings.Cut(r.URL.RawQuery, "&X-Goog-Signature=")
+	signature, err := hex.DecodeString(hexed)
+	q := r.URL.Query()
+	_, scope, _ := strings.Cut(q.Get("X-Goog-Credential"), "/")
+	if !ok || err != nil || r.Method != http.MethodGet || q.Get("X-Goog-SignedHeaders") != "host" {
+		return false
+	}
+	canonical := sha256.Sum256(fmt.Appendf(nil, "GET\n%s\n%s\nhost:%s\n\nhost\nUNSIGNED-PAYLOAD", r.URL.EscapedPath(), query, r.Host))
+	text := sha256.Sum256(fmt.Appendf(nil, "GOOG4-RSA-SHA256\n%s\n%s\n%x", q.Get("X-Goog-Date"), scope, canonical))
+	return rsa.VerifyPKCS1v15(&g.key.PublicKey, crypto.SHA256, text[:], signature) == nil
 }
 
 func TestGoogle(t *testing.T) {
