@@ -1,6 +1,10 @@
 package command
 
-import "testing"
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
 
 func TestCodesThatTellOfAKill(t *testing.T) {
 	for code, want := range map[int]bool{
@@ -33,4 +37,23 @@ func TestACrashedLookIsNoAbsence(t *testing.T) {
 			t.Errorf("taken for a crash: %q", text)
 		}
 	}
+}
+
+// Whatever a program's last line is: a receipt that can be kept and shown, or none.
+func FuzzReceipt(f *testing.F) {
+	for _, s := range []string{`{"id":"17","url":"https://x/y"}`, `{"id":17895695668004550123}`, `{"id":1.5}`, `{"ID":null,"url":{}}`, `{"id":"a\u0000b","url":"https://u:hunter2@h/"}`, "bye", "{", `{"id":"\ud800"}`} {
+		f.Add(s)
+	}
+	w := &Worker{}
+	f.Fuzz(func(t *testing.T, line string) {
+		r := w.receipt(line)
+		for _, s := range []string{r.ID, r.URL} {
+			if !utf8.ValidString(s) || strings.ContainsRune(s, 0) || s != strings.TrimSpace(s) || len(s) > 64<<10 {
+				t.Fatalf("%q gave %q", line, s)
+			}
+		}
+		if !strings.HasPrefix(line, "{") && r.ID+r.URL != "" {
+			t.Fatalf("%q gave %+v", line, r)
+		}
+	})
 }

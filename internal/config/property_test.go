@@ -110,3 +110,27 @@ func TestSizeRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is given as a length of time or a size: a value that is written and read the same, or an error of one line.
+func FuzzDurationAndSize(f *testing.F) {
+	for _, s := range []string{"30", "0.25", "1m30s", "-5", ".", "+", "1e9", "9223372036s", "99999999999", "10GB", "1.5 MiB", "-1kB", "1e30GB", "NaN", "", "0x10", "17EB"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if d, err := config.ParseDuration(text); err == nil {
+			if again, err := config.ParseDuration(config.Duration(d).String()); err != nil || again != d {
+				t.Fatalf("%q is %v, and that is %v (%v)", text, d, again, err)
+			}
+		} else if d != 0 || strings.Contains(err.Error(), "\n") {
+			t.Fatalf("%q: %v, %q", text, d, err)
+		}
+		var s, again config.Size
+		if err := s.Set(text); err == nil {
+			if err := again.Set(s.String()); s < 0 || s < 1<<53 && (err != nil || again != s) {
+				t.Fatalf("%q is %d, and that is %d (%v)", text, s, again, err)
+			}
+		} else if s != 0 || strings.Contains(err.Error(), "\n") {
+			t.Fatalf("%q: %v, %q", text, s, err)
+		}
+	})
+}

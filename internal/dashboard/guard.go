@@ -176,10 +176,11 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 }
 
-// inside is a path of this dashboard; anything else becomes the first page, so that a sign-in leads to no other place.
+// inside is a path of this dashboard; anything else becomes the first page, so that a sign-in leads to no other place. The path is looked
+// at as it was read, too: written anew, %2f may have become a slash, and two of them begin the name of another host.
 func inside(to string) string {
 	u, err := url.Parse(to)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, `\`) {
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(u.Path, `\`) {
 		return "/"
 	}
 	return u.RequestURI()

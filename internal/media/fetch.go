@@ -260,12 +260,13 @@ func validatorOf(resp *http.Response) validator {
 
 // contentRange reads "bytes 5-9/10".
 func contentRange(text string) (first, total int64, ok bool) {
-	span, whole, ok := strings.Cut(strings.TrimPrefix(text, "bytes "), "/")
+	text, inBytes := strings.CutPrefix(text, "bytes ")
+	span, whole, ok := strings.Cut(text, "/")
 	from, to, ok2 := strings.Cut(span, "-")
 	first, err := strconv.ParseInt(from, 10, 64)
 	last, err2 := strconv.ParseInt(to, 10, 64)
 	total, err3 := strconv.ParseInt(whole, 10, 64)
-	return first, total, ok && ok2 && err == nil && err2 == nil && err3 == nil && last == total-1
+	return first, total, inBytes && ok && ok2 && err == nil && err2 == nil && err3 == nil && 0 <= first && first <= last && last == total-1
 }
 
 // sums are the checksums that servers give, beside the one that names a video.

@@ -1,6 +1,7 @@
 package reel_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -86,6 +87,46 @@ func TestShownVideoHidesUserAndQuery(t *testing.T) {
 		for _, text := range []string{"https://h/v.mp4?" + secret, "https://h/v.mp4?a=b&c=" + secret + "#sha256=" + sum} {
 			if got := reel.ShownVideo(text); strings.Contains(got, secret) || got != reel.ShownVideo(got) {
 				t.Fatalf("%q is shown as %q", text, got)
+			}
+		}
+	})
+}
+
+// However an address is written: what is shown of it is shown the same again, and neither that nor an error holds its user or its query.
+func FuzzAddress(f *testing.F) {
+	for _, s := range []string{
+		"https://u:hunter2@h.example/v.mp4?sig=x#sha256=" + sum, "s3://b/a?b", "gs://b/", "file:///v/1.mp4", "file://h/x", "https://[::1]:80/x", "https://h/%zz", "ftp://hunter2@h/x",
+		"https://h/v.mp4#sha256=" + sum + "#sha256=" + sum, "https://h/#a", "://x", "HTTPS://@h?", "https://u@h/x@y?z@w",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		shown := reel.ShownVideo(text)
+		if again := reel.ShownVideo(shown); again != shown {
+			t.Fatalf("%q is shown as %q, and that as %q", text, shown, again)
+		}
+		if !reel.IsAddress(text) {
+			if shown != text {
+				t.Fatalf("the path %q is shown as %q", text, shown)
+			}
+			return
+		}
+		a, err := reel.ParseAddress(text)
+		if err != nil {
+			if strings.Contains(err.Error(), "hunter2") || len(err.Error()) > 200 {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return
+		}
+		if a.Object == "" && a.Scheme != "https" || a.Host == "" && a.Scheme != "file" || a.SHA256 != "" && len(a.SHA256) != 64 {
+			t.Fatalf("%q is read as %+v", text, a)
+		}
+		if u, err := url.Parse(a.URL); err == nil && a.Scheme == "https" {
+			if secret := u.User.String(); len(secret) > 3 && !strings.HasPrefix(secret, "***") && strings.Contains(shown, secret+"@") {
+				t.Fatalf("%q is shown as %q", text, shown)
+			}
+			if len(u.RawQuery) > 3 && strings.Contains(shown, "?"+u.RawQuery) {
+				t.Fatalf("%q is shown as %q", text, shown)
 			}
 		}
 	})
