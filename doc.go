@@ -13,7 +13,7 @@
 //
 // Beside the decisions are leaves, each with one kind of outside world. internal/ledger knows SQL, for a file and for a server, and keeps
 // every claim, intent and event. internal/worker knows processes and both ends of the JSON-lines protocol; internal/command and
-// internal/rehearsal are publishers on top of it. internal/media fetches videos from addresses. internal/posts reads and writes the files people bring. internal/console
+// internal/rehearsal are publishers on top of it. internal/media fetches videos from addresses. internal/posts reads and writes the files people bring; internal/report writes a batch as one page to hand on. internal/console
 // shows events to a person at a terminal, or to a script as JSON. Leaves know the words and not each other.
 //
 // internal/runner leads a batch through its passes: slots, leases, sweeps, the wait between passes. It asks for what it

@@ -21,6 +21,7 @@ import (
 	"reelpass/internal/plan"
 	"reelpass/internal/posts"
 	"reelpass/internal/reel"
+	"reelpass/internal/report"
 )
 
 // headSize is how much of a file is looked at to tell its format.
@@ -312,7 +313,13 @@ in a spreadsheet.`,
 					return posts.WriteProgressCSV(w, store.Jobs(ctx, batch, ledger.Filter{}), nil)
 				},
 				"json": func(w io.Writer) error { return posts.WriteJSON(w, store.Jobs(ctx, batch, ledger.Filter{})) },
-				"html": func(w io.Writer) error { return posts.WriteHTML(w, st, store.Jobs(ctx, batch, ledger.Filter{}), nil) },
+				"html": func(w io.Writer) error {
+					course, err := report.CourseOf(ctx, store, batch)
+					if err != nil {
+						return err
+					}
+					return report.Write(w, st, course, store.Jobs(ctx, batch, ledger.Filter{}), a.now(), nil)
+				},
 			}[*format]
 			if write == nil {
 				return usage("--format must be csv, json or html, not %q", *format)

@@ -182,7 +182,7 @@ type batchData struct {
 	Held    int // set aside without an attempt
 	Minute  sparkline
 	Rate    string
-	Area    area
+	Area    overview.Area
 	Workers []inFlight
 	Slots   int
 	Causes  []causeRow
@@ -222,7 +222,7 @@ func (s *Server) batchPage(r *request) (view, error) {
 		d.Causes = causeRows(o.Causes(name), 5)
 	})
 	d.Recent, d.Slots = pace.Recent, pace.Slots
-	d.Minute, d.Area = newSparkline(pace.Minute), newArea(pace.Series)
+	d.Minute, d.Area = newSparkline(pace.Minute), overview.NewArea(pace.Series)
 	d.Rate = rate(pace.Minute)
 	if st.Phase == reel.PhaseRunning || st.Phase == reel.PhasePaused {
 		page, err := s.Ledger.Page(r.ctx, name, ledger.Filter{States: []reel.State{reel.Running, reel.Publishing}}, 0, 50)

@@ -30,6 +30,8 @@ type jobLine struct {
 	ClaimedAt   *time.Time    `json:"claimed_at"`
 	CompletedAt *time.Time    `json:"completed_at"`
 	Receipt     *receiptLine  `json:"receipt"`
+	PublishAt   *time.Time    `json:"publish_at"`
+	DuePass     int           `json:"due_pass"` // the pass that will take it, 0 where none will by itself
 }
 
 type receiptLine struct {
@@ -38,8 +40,8 @@ type receiptLine struct {
 }
 
 // JSONLine is a job as one line of JSON without the line end, as `reelpass jobs --json` and WriteJSON print it. Every key is
-// always there. worker_id is null while no worker has had the job, claimed_at, completed_at and receipt are null while there
-// is none; other empty values are "" or 0. Times are RFC 3339 in UTC. A success has no error, category, type or rule.
+// always there. worker_id is null while no worker has had the job, claimed_at, completed_at, receipt and publish_at are null
+// while there is none; other empty values are "" or 0. Times are RFC 3339 in UTC. A success has no error, category, type or rule.
 func JSONLine(r reel.Record) ([]byte, error) {
 	line := jobLine{
 		ID: r.ID, Account: r.Account, VideoPath: reel.ShownVideo(r.VideoPath), Caption: r.Caption, State: r.State, Reason: r.Reason,
@@ -48,7 +50,10 @@ func JSONLine(r reel.Record) ([]byte, error) {
 			Infrastructure: r.Tally.Infrastructure, Unknown: r.Tally.Unknown,
 		},
 		Error: r.Error, Category: r.Verdict.Category, Type: r.Verdict.Type, Rule: r.Verdict.Rule, Pass: r.Pass,
-		ClaimedAt: moment(r.ClaimedAt), CompletedAt: moment(r.CompletedAt),
+		ClaimedAt: moment(r.ClaimedAt), CompletedAt: moment(r.CompletedAt), PublishAt: moment(r.PublishAt),
+	}
+	if r.State.Ready() {
+		line.DuePass = r.DuePass
 	}
 	if r.State == reel.Succeeded {
 		line.Error, line.Category, line.Type, line.Rule = "", "", "", ""

@@ -96,7 +96,7 @@ func TestWriteJSONGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "written.jsonl", b.String())
-	keys := strings.Fields("job_id account video_path caption state reason attempts failures error error_category error_type rule pass_number worker_id claimed_at completed_at receipt")
+	keys := strings.Fields("job_id account video_path caption state reason attempts failures error error_category error_type rule pass_number worker_id claimed_at completed_at receipt publish_at due_pass")
 	for line := range strings.Lines(b.String()) {
 		var m map[string]any
 		if err := json.Unmarshal([]byte(line), &m); err != nil {
@@ -109,53 +109,6 @@ func TestWriteJSONGolden(t *testing.T) {
 		}
 		if len(m) != len(keys) {
 			t.Errorf("%d keys in %s", len(m), line)
-		}
-	}
-}
-
-func someStatus() reel.Status {
-	s := reel.Status{Batch: reel.Batch{Name: "launch <1>", Phase: reel.PhaseFinished, Result: reel.OnlyNonRetryable}}
-	for _, r := range someRecords() {
-		s.Totals.Jobs++
-		s.Totals.Attempts += r.Tally.Attempts
-		s.Totals.Add(r.State, 1)
-	}
-	s.Totals.Attempts += 1234567
-	start := time.Date(2026, 1, 2, 10, 0, 0, 0, time.UTC)
-	s.Passes = []reel.PassStats{
-		{Pass: 1, Processed: 10, Succeeded: 4, Failed: reel.Failures{Account: 3, Infrastructure: 3}, SetAside: 3, Retryable: 3, SuccessRate: 40, StartedAt: start, EndedAt: start.Add(time.Hour)},
-		{Pass: 2, Processed: 3, Succeeded: 3, SuccessRate: 100, StartedAt: start.Add(2 * time.Hour)},
-	}
-	return s
-}
-
-func TestWriteHTMLGolden(t *testing.T) {
-	var b strings.Builder
-	if err := posts.WriteHTML(&b, someStatus(), each(someRecords()), plusOne()); err != nil {
-		t.Fatal(err)
-	}
-	page := b.String()
-	golden(t, "written.html", page)
-	for _, bad := range []string{"<script", "onerror=alert(1)>", `href="javascript`, "ZgotmplZ", "http-equiv=\"refresh\"", "<link", "<no value>"} {
-		if strings.Contains(page, bad) {
-			t.Errorf("the page holds %s", bad)
-		}
-	}
-	for _, tag := range []string{"table", "tr", "td", "div", "main", "a", "time", "span", "p"} {
-		if open, closed := strings.Count(page, "<"+tag+">")+strings.Count(page, "<"+tag+" "), strings.Count(page, "</"+tag+">"); open != closed {
-			t.Errorf("%d <%s> and %d </%s>", open, tag, closed, tag)
-		}
-	}
-}
-
-func TestWriteHTMLNothingYet(t *testing.T) {
-	var b strings.Builder
-	if err := posts.WriteHTML(&b, reel.Status{Batch: reel.Batch{Name: "b", Phase: reel.PhaseIdle}}, each(nil), time.UTC); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"b: 0 of 0 posted", "Not finished: idle.", "No pass has been started."} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("no %q on the page", want)
 		}
 	}
 }
@@ -176,10 +129,8 @@ func TestWritersTellOfFaults(t *testing.T) {
 	for name, err := range map[string]error{
 		"csv records":  posts.WriteProgressCSV(&b, broken, time.UTC),
 		"json records": posts.WriteJSON(&b, broken),
-		"html records": posts.WriteHTML(&b, someStatus(), broken, time.UTC),
 		"csv file":     posts.WriteProgressCSV(brokenWriter{cause}, each(someRecords()), time.UTC),
 		"json file":    posts.WriteJSON(brokenWriter{cause}, each(someRecords())),
-		"html file":    posts.WriteHTML(brokenWriter{cause}, someStatus(), each(someRecords()), time.UTC),
 	} {
 		if !errors.Is(err, cause) {
 			t.Errorf("%s: got %v", name, err)
@@ -311,7 +262,6 @@ func TestWritersMaskAddresses(t *testing.T) {
 	for name, write := range map[string]func() error{
 		"csv":  func() error { return posts.WriteProgressCSV(&out, each([]reel.Record{r}), time.UTC) },
 		"json": func() error { return posts.WriteJSON(&out, each([]reel.Record{r})) },
-		"html": func() error { return posts.WriteHTML(&out, reel.Status{}, each([]reel.Record{r}), time.UTC) },
 	} {
 		out.Reset()
 		if err := write(); err != nil {

@@ -1,11 +1,7 @@
-package posts
+package report
 
 import (
-	_ "embed"
 	"fmt"
-	"html/template"
-	"io"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -13,96 +9,15 @@ import (
 	"reelpass/internal/reel"
 )
 
-//go:embed page.html
-var pageSource string
-
-// WriteHTML writes a batch as one page that needs nothing beside it: no script, no font, no picture. Times are of loc (nil
-// means time.Local), whose name is on the page. The jobs go straight to w, so the page may be larger than memory, and is
-// incomplete when an error is returned: write it beside the old one and rename.
-func WriteHTML(w io.Writer, s reel.Status, records iter.Seq2[reel.Record, error], loc *time.Location) error {
-	if loc == nil {
-		loc = time.Local
-	}
-	page, err := template.New("page").Funcs(template.FuncMap{
-		"thousands": thousands,
-		"rate":      func(f reel.Percent) string { return strconv.FormatFloat(float64(f), 'f', 1, 64) + "%" },
-		"shown":     func(t time.Time) string { return t.In(loc).Format("2006-01-02 15:04:05") },
-		"stamp":     func(t time.Time) string { return t.In(loc).Format(time.RFC3339) },
-	}).Parse(pageSource)
-	if err != nil {
-		return fmt.Errorf("write html: %w", err)
-	}
-	var broken error
-	err = page.Execute(w, pageData{
-		Status: s, Zone: zoneName(loc), Headline: headline(s), Summary: summary(s.Totals), States: stateCounts(s.Totals),
-		Jobs: func(yield func(jobRow) bool) {
-			for r, err := range records {
-				if err != nil {
-					broken = err
-					return
-				}
-				if !yield(newJobRow(r)) {
-					return
-				}
-			}
-		},
-	})
-	if broken != nil {
-		err = broken
-	}
-	if err != nil {
-		return fmt.Errorf("write html: %w", err)
-	}
-	return nil
-}
-
-type pageData struct {
-	Status   reel.Status
-	Zone     string
-	Headline string
-	Summary  string
-	States   []stateCount
-	Jobs     iter.Seq[jobRow]
-}
-
-type stateCount struct {
-	State reel.State
-	Word  string
-	Count int
-}
-
-type jobRow struct {
-	reel.Record
-	Word    string
-	Sign    string
-	Next    string
-	Link    string // the receipt's URL, where it is one that a browser may follow
-	Failure string // category and type
-}
-
-func newJobRow(r reel.Record) jobRow {
-	row := jobRow{Record: r, Word: stateWord(r.State), Sign: stateSign(r.State), Next: next(r)}
-	row.VideoPath = reel.ShownVideo(r.VideoPath)
-	if strings.HasPrefix(r.Receipt.URL, "https://") || strings.HasPrefix(r.Receipt.URL, "http://") {
-		row.Link = r.Receipt.URL
-	}
-	if r.State == reel.Succeeded {
-		row.Error = ""
-		return row
-	}
-	row.Failure = string(r.Verdict.Category)
-	if r.Verdict.Type != "" {
-		row.Failure += "/" + r.Verdict.Type
-	}
-	return row
-}
-
 // zoneName names the zone for a reader who may sit elsewhere, to whom "Local" would say nothing.
-func zoneName(loc *time.Location) string {
-	if name := loc.String(); name != "Local" {
+func zoneName(loc *time.Location, at time.Time) string {
+	offset := at.In(loc).Format("UTC-07:00")
+	if name := loc.String(); name == "UTC" {
 		return name
+	} else if name != "Local" {
+		return name + " (" + offset + ")"
 	}
-	return "the local time of the machine that wrote this page"
+	return offset
 }
 
 // summary is the page's first sentence: what a person would tell a colleague.
@@ -132,10 +47,20 @@ func headline(s reel.Status) string {
 	return "Not finished: " + string(s.Phase) + "."
 }
 
+type stateCount struct {
+	State reel.State
+	Word  string
+	Sign  string
+	Count int
+}
+
+// stateCounts are the states that any job is in.
 func stateCounts(t reel.Totals) []stateCount {
 	counts := make([]stateCount, 0, len(reel.States()))
 	for _, s := range reel.States() {
-		counts = append(counts, stateCount{State: s, Word: stateWord(s), Count: t.Of(s)})
+		if n := t.Of(s); n > 0 {
+			counts = append(counts, stateCount{State: s, Word: stateWord(s), Sign: stateSign(s), Count: n})
+		}
 	}
 	return counts
 }
