@@ -30,8 +30,8 @@ const (
 	EventInterrupted EventKind = "interrupted"   // the run was cut short; Text says by what
 	EventPaused      EventKind = "paused"
 	EventResumed     EventKind = "resumed"
-	EventScheduled EventKind = "scheduled"      // an appointment of the schedule began; Text says of which plan, and the batch
-	EventMissed EventKind = "missed"         // appointments of the schedule were not kept; Count, Text
+	EventScheduled   EventKind = "scheduled"      // an appointment of the schedule began; Text says of which plan, and the batch
+	EventMissed      EventKind = "missed"         // appointments of the schedule were not kept; Count, Text
 	EventBreakerOpen EventKind = "breaker_open"   // nothing is claimed, as Outage says; also when a canary failed alike
 	EventProbe       EventKind = "breaker_probe"  // the job claimed just now is the canary
 	EventBreakerShut EventKind = "breaker_closed" // jobs are claimed again; Outage is what was

@@ -306,22 +306,3 @@ func TestAPlanThatIsGoneBringsNothingMore(t *testing.T) {
 		s.want(t, "01 01:00 ended exit code 0", "p-2000-01-01-0100", "p-2000-01-01-0100")
 	})
 }
-
-func FuzzParse(f *testing.F) {
-	f.Add([]byte("plans:\n  - name: a\n    at: [\"09:00\"]\n    zone: Europe/Berlin\n    from: x.csv\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		plans, err := schedule.Parse("s.yaml", data, time.UTC)
-		if err != nil {
-			if !strings.HasPrefix(err.Error(), "s.yaml:") {
-				t.Errorf("no place: %v", err)
-			}
-			return
-		}
-		now := time.Date(2026, 3, 28, 12, 0, 0, 0, time.UTC)
-		for _, p := range plans {
-			if next := p.Next(now); !next.After(now) || next.Sub(now) > 8*24*time.Hour {
-				t.Errorf("%+v: next at %s", p, next)
-			}
-		}
-	})
-}

@@ -1,10 +1,12 @@
 package schedule
 
 import (
+	"fmt"
 	"iter"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/robfig/cron/v3" // its reader of cron lines, which gocron uses too; not its timers, which forget what was missed
 
 	"reelpass/internal/reel"
 )
@@ -13,7 +15,8 @@ import (
 type Plan struct {
 	Name string
 	At   []time.Duration // times of day, by the clock on the wall
-	Days []time.Weekday  // empty: every day
+	Days []time.Weekday  // of At; empty: every day
+	Cron string          // instead of both: a line of cron, of five fields or of six, the first of which is seconds
 	Zone *time.Location
 	From string // a posts file, a folder of posts files, or a scheduler_state.json
 	// Batch is the pattern of a batch's name: {plan}, {date} and {time} stand for those of the appointment.
@@ -21,6 +24,8 @@ type Plan struct {
 	// PerAccountAndDay is how many posts of an account the plan's batches of one day may have; 0 means all there are.
 	PerAccountAndDay int
 	Missed           Missed
+
+	cron cron.Schedule // what Cron says, of a clock that is read as if it showed UTC
 }
 
 // Missed is what becomes of appointments that nobody kept.
@@ -35,71 +40,6 @@ const (
 // Grace is how late an appointment may begin without being called missed.
 const Grace = time.Minute
 
-// on are the plan's appointments of the day on which t is. A time that the clocks skip in spring is one all the same, an hour beside; one
-// that comes twice in autumn is one.
-func (p Plan) on(t time.Time) []time.Time {
-	y, m, d := t.In(p.Zone).Date()
-	noon := time.Date(y, m, d, 12, 0, 0, 0, p.Zone)
-	if len(p.Days) > 0 && !slices.Contains(p.Days, noon.Weekday()) {
-		return nil
-	}
-	var all []time.Time
-	for _, at := range p.At {
-		s := int(at / time.Second)
-		all = append(all, time.Date(y, m, d, s/3600, s/60%60, s%60, 0, p.Zone))
-	}
-	slices.SortFunc(all, time.Time.Compare)
-	return slices.CompactFunc(all, time.Time.Equal)
-}
-
-// days goes over noons from the day before from to the day after to.
-func (p Plan) days(from, to time.Time) iter.Seq[time.Time] {
-	return func(yield func(time.Time) bool) {
-		y, m, d := from.In(p.Zone).Date()
-		for i := -1; ; i++ {
-			noon := time.Date(y, m, d+i, 12, 0, 0, 0, p.Zone)
-			if noon.Sub(to) > 36*time.Hour || !yield(noon) {
-				return
-			}
-		}
-	}
-}
-
-// Next is the first appointment after a moment.
-func (p Plan) Next(after time.Time) time.Time {
-	for day := range p.days(after, after.AddDate(0, 0, 8)) {
-		for _, at := range p.on(day) {
-			if at.After(after) {
-				return at
-			}
-		}
-	}
-	return time.Time{} // a plan has a time of day, and a day of the week
-}
-
-// Due is what became of the appointments after one moment and up to another: the one to keep now, zero where there is none, and how many
-// others were missed, with the last of them.
-func (p Plan) Due(after, now time.Time) (keep time.Time, missed int, last time.Time) {
-	if year := now.AddDate(-1, 0, 0); after.Before(year) {
-		after = year // nobody wants to hear of more
-	}
-	for day := range p.days(after, now) {
-		for _, at := range p.on(day) {
-			if !at.After(after) || at.After(now) {
-				continue
-			}
-			if !keep.IsZero() {
-				missed, last = missed+1, keep
-			}
-			keep = at
-		}
-	}
-	if !keep.IsZero() && p.Missed == Skip && now.Sub(keep) > Grace {
-		return time.Time{}, missed + 1, keep
-	}
-	return keep, missed, last
-}
-
 // BatchOf is the name of the batch of an appointment.
 func (p Plan) BatchOf(at time.Time) string {
 	at = at.In(p.Zone)
@@ -108,6 +48,30 @@ func (p Plan) BatchOf(at time.Time) string {
 		clock = "150405"
 	}
 	return strings.NewReplacer("{plan}", p.Name, "{date}", at.Format("2006-01-02"), "{time}", at.Format(clock)).Replace(p.Batch)
+}
+
+// Times says when the plan begins, in one line for people. Plans with the same Times begin at the same moments.
+func (p Plan) Times() string {
+	if p.Cron != "" {
+		return "cron " + p.Cron + " in " + p.Zone.String()
+	}
+	var words []string
+	for _, at := range p.At {
+		layout := "15:04"
+		if at%time.Minute != 0 {
+			layout = time.TimeOnly
+		}
+		words = append(words, time.Time{}.Add(at).Format(layout))
+	}
+	text := strings.Join(words, ", ")
+	words = nil
+	for _, day := range p.Days {
+		words = append(words, dayNames()[day])
+	}
+	if len(words) > 0 {
+		text += " on " + strings.Join(words, ", ")
+	}
+	return fmt.Sprintf("%s in %s", text, p.Zone)
 }
 
 // SameDay says whether two moments are on one day of the plan.

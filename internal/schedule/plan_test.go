@@ -8,31 +8,6 @@ import (
 	"reelpass/internal/schedule"
 )
 
-func zone(t *testing.T, name string) *time.Location {
-	t.Helper()
-	z, err := time.LoadLocation(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return z
-}
-
-// On the nights on which clocks change a time is one appointment, also where the clock shows it twice or not at all.
-func TestNightsOfClockChange(t *testing.T) {
-	p := at(2*time.Hour + 30*time.Minute)
-	p.Zone = zone(t, "Europe/Berlin")
-	for _, day := range []time.Time{time.Date(2026, 3, 28, 12, 0, 0, 0, p.Zone), time.Date(2026, 10, 24, 12, 0, 0, 0, p.Zone)} {
-		first := p.Next(day)
-		second := p.Next(first)
-		if h := second.Sub(first); h < 23*time.Hour || h > 25*time.Hour {
-			t.Errorf("after %s comes %s", first, second)
-		}
-		if !p.SameDay(first, day.AddDate(0, 0, 1)) {
-			t.Errorf("%s is not on the next day", first)
-		}
-	}
-}
-
 func TestDaysOfTheWeek(t *testing.T) {
 	p := at(9 * time.Hour)
 	p.Days = []time.Weekday{time.Monday, time.Friday}
