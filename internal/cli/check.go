@@ -152,7 +152,8 @@ func (k *checking) tell(p reel.Post, x video.Problem) error {
 	if x.Grave {
 		mark = "refused"
 	}
-	_, err := fmt.Fprintf(k.a.out, "%s  line %-5d %-16s %s: %s\n", mark, p.Line, console.Clean(p.Account), console.Clean(reel.ShownVideo(p.VideoPath)), x.Text)
+	begin := fmt.Sprintf("%s  line %-5d %-16s ", mark, p.Line, console.Clean(p.Account))
+	_, err := fmt.Fprintln(k.a.out, console.Hanging(begin, console.Clean(reel.ShownVideo(p.VideoPath))+": "+x.Text, k.a.look()))
 	return err
 }
 

@@ -58,9 +58,9 @@ from working; a warning is no such thing.`,
 			case x.Warn:
 				mark = "warn"
 			}
-			fmt.Fprintf(a.out, "%s  %-10s %s\n", mark, x.Check, x.Text)
+			a.say(fmt.Sprintf("%s  %-10s ", mark, x.Check), x.Text)
 			if x.Hint != "" {
-				fmt.Fprintf(a.out, "      hint: %s\n", x.Hint)
+				a.say("      hint: ", x.Hint)
 			}
 		}
 		return nil

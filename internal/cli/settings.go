@@ -226,6 +226,11 @@ func (a *app) look() console.Options {
 	return o
 }
 
+// say prints a line that hangs from its beginning where a terminal is narrow.
+func (a *app) say(begin, text string) {
+	fmt.Fprintln(a.out, console.Hanging(begin, text, a.look()))
+}
+
 // settingsTopic is `reelpass help settings`: what reelpass.yaml may hold.
 func settingsTopic() *cobra.Command {
 	var b strings.Builder

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"reelpass/internal/console"
 	"reelpass/internal/graph"
@@ -60,7 +61,7 @@ kept, and not renewed.`,
 		if err != nil {
 			return err
 		}
-		if a.look().Live {
+		if f, ok := a.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			fmt.Fprint(a.err, "Paste the token and press Enter (it is shown): ")
 		}
 		line, err := bufio.NewReader(io.LimitReader(a.in, 1<<16)).ReadString('\n')
@@ -98,7 +99,7 @@ kept, and not renewed.`,
 		if err := a.keeper(s.Graph, client, nil).File.Put(e); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "account %s: the token of %s (id %s) is kept in %s%s\n", console.Clean(e.Name), console.Clean(name), e.ID, s.Graph.Accounts, lapses(e.Expires))
+		a.say("", fmt.Sprintf("account %s: the token of %s (id %s) is kept in %s%s", console.Clean(e.Name), console.Clean(name), e.ID, s.Graph.Accounts, lapses(e.Expires)))
 		return nil
 	}
 	return c
@@ -176,7 +177,7 @@ func (a *app) accountsList() *cobra.Command {
 				}
 				continue
 			}
-			fmt.Fprintf(a.out, "%-24s %-18s %-10s %s\n", console.Clean(e.Name), e.ID, e.Login, left(e.Expires, a.now()))
+			a.say(fmt.Sprintf("%-24s ", console.Clean(e.Name)), fmt.Sprintf("%-18s %-10s %s", e.ID, e.Login, left(e.Expires, a.now())))
 		}
 		return nil
 	}
@@ -255,9 +256,9 @@ func (a *app) accountsCheck() *cobra.Command {
 					return err
 				}
 			case err != nil:
-				fmt.Fprintf(a.out, "FAIL  %s: %s\n", console.Clean(name), console.Clean(v.Error))
+				a.say("FAIL  ", console.Clean(name)+": "+console.Clean(v.Error))
 			default:
-				fmt.Fprintf(a.out, "ok    %s: %d of %d posts in the last 24 hours\n", console.Clean(name), v.Used, v.Total)
+				a.say("ok    ", fmt.Sprintf("%s: %d of %d posts in the last 24 hours", console.Clean(name), v.Used, v.Total))
 			}
 		}
 		return nil
@@ -281,7 +282,7 @@ func (a *app) accountsRemove() *cobra.Command {
 			case !there:
 				return hinted{usage("no token of account %q is kept", name), "'reelpass accounts list' lists them"}
 			}
-			fmt.Fprintf(a.out, "account %s: its token is forgotten here; it is valid still, until it lapses or is revoked\n", console.Clean(name))
+			a.say("", "account "+console.Clean(name)+": its token is forgotten here; it is valid still, until it lapses or is revoked")
 		}
 		return nil
 	}

@@ -18,6 +18,7 @@ const (
 	markAt       = 10 // "HH:MM:SS  "
 	textAt       = markAt + 2
 	moreAt       = textAt + 2 // what belongs to the line above
+	hangAt       = 6          // the same, where no time begins the line
 )
 
 // style is an SGR colour. It is never the only bearer of a meaning: a mark or a word says the same.
@@ -100,7 +101,8 @@ func (p page) write(b *strings.Builder, e entry) {
 	}
 }
 
-// quoted puts what was seen behind the last line where it fits, or below it, and cuts it there.
+// quoted puts what was seen behind the last line where it fits, or below it, and cuts it there. A line that is narrower than usual takes as
+// many lines as hold what a usual one would.
 func (p page) quoted(lines []string, seen string) []string {
 	if seen == "" {
 		return lines
@@ -111,11 +113,31 @@ func (p page) quoted(lines []string, seen string) []string {
 		room = p.cols - moreAt
 	}
 	left := room - p.width(lines[last]) - 2
-	if p.width(seen) <= left || (last > 0 && left >= worth) {
+	if p.width(seen) <= left || (last > 0 && left >= worth && p.cols >= defaultWidth) {
 		lines[last] += "  " + p.cut(seen, left)
 		return lines
 	}
-	return append(lines, p.cut(seen, p.cols-moreAt))
+	room = p.cols - moreAt
+	most := max(defaultWidth-moreAt+room-1, room) / room
+	below := p.wrap(seen, room)
+	if len(below) > most {
+		below = append(below[:most-1], p.cut(strings.Join(below[most-1:], " "), room))
+	}
+	return append(lines, below...)
+}
+
+// Hanging is a line that begins with a mark or a name, with the rest wrapped below itself where a terminal is narrower. Where no width is
+// known it is one line, for scripts.
+func Hanging(begin, text string, o Options) string {
+	p := newPage(o)
+	at := p.width(begin)
+	if o.Width <= 0 || at+p.width(text) <= p.cols {
+		return begin + text
+	}
+	if at > p.cols/2 { // a long name has its own line
+		begin, at = strings.TrimRight(begin, " ")+"\n"+blanks(hangAt), hangAt
+	}
+	return begin + strings.Join(p.wrap(text, p.cols-at), "\n"+blanks(at))
 }
 
 // indent writes a paragraph at a column. A paragraph that begins with an arrow hangs from it.

@@ -152,6 +152,7 @@ func (p page) newJobTable(first []reel.Record) *jobTable {
 		t.below = true
 	default:
 		t.job, t.account = min(t.job, narrow, 24), min(t.account, narrow, 24)
+		t.below = t.rest() < 20
 	}
 	return t
 }

@@ -224,3 +224,21 @@ func TestLongWordsAreCheap(t *testing.T) {
 		t.Errorf("%d of %d characters are shown", n, size)
 	}
 }
+
+// A narrow terminal loses nothing and breaks no word that fits; without a width it is one line, for scripts.
+func TestHanging(t *testing.T) {
+	const text = "no token is known for account nobody.in.particular.at.all, and nobody knows why"
+	for _, c := range []struct {
+		width       int
+		begin, want string
+	}{
+		{0, "FAIL  ", "FAIL  " + text},
+		{200, "FAIL  ", "FAIL  " + text},
+		{60, "FAIL  ", "FAIL  no token is known for account\n      nobody.in.particular.at.all, and nobody knows why"},
+		{60, "studio.nord.official.with.a.long.name  ", "studio.nord.official.with.a.long.name\n      no token is known for account\n      nobody.in.particular.at.all, and nobody knows why"},
+	} {
+		if got := console.Hanging(c.begin, text, console.Options{Width: c.width}); got != c.want {
+			t.Errorf("%d:\n%s\nwant\n%s", c.width, got, c.want)
+		}
+	}
+}
