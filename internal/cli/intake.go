@@ -48,21 +48,12 @@ func (in intake) batch() string {
 // into imports the file. Its errors name the file; nothing of a file with an error is imported.
 func (in intake) into(ctx context.Context, store *ledger.Store) (ledger.ImportReport, error) {
 	rep := ledger.ImportReport{}
-	f, err := openWhole(in.path)
+	f, all, err := in.open()
 	if err != nil {
 		return rep, err
 	}
 	defer f.Close()
-	head := make([]byte, headSize)
-	n, err := io.ReadFull(f, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return rep, cannotRead("posts file", in.path, err)
-	}
-	format, err := posts.Detect(head[:n], in.path)
-	if err != nil {
-		return rep, hinted{usage("%s: %w", in.path, err), nothingImported}
-	}
-	rep, err = store.Import(ctx, in.batch(), in.prepare(in.posts(f, format)))
+	rep, err = store.Import(ctx, in.batch(), all)
 	var bad *ledger.ImportError
 	if errors.As(err, &bad) {
 		for i, p := range bad.Problems {
@@ -71,6 +62,24 @@ func (in intake) into(ctx context.Context, store *ledger.Store) (ledger.ImportRe
 		return rep, hinted{bad, nothingImported}
 	}
 	return rep, err
+}
+
+// open opens the file for the jobs in it, which are read from its start each time they are ranged over. The caller closes it.
+func (in intake) open() (*os.File, iter.Seq2[reel.Post, error], error) {
+	f, err := openWhole(in.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	head := make([]byte, headSize)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, nil, errors.Join(cannotRead("posts file", in.path, err), f.Close())
+	}
+	format, err := posts.Detect(head[:n], in.path)
+	if err != nil {
+		return nil, nil, errors.Join(hinted{usage("%s: %w", in.path, err), nothingImported}, f.Close())
+	}
+	return f, in.prepare(in.posts(f, format)), nil
 }
 
 const nothingImported = "nothing was imported; mend the file and give the same command again"

@@ -228,8 +228,8 @@ func TestTheNextKeeperGoesOn(t *testing.T) {
 			t.Errorf("%q", s.said)
 		}
 		s.book.mu.Lock()
-		s.book.duty.Until = time.Now() // as if it gave no more sign of life
-		dead.Duty.Owner = "nobody"     // and could not take it back
+		s.duty.Until = time.Now()  // as if it gave no more sign of life
+		dead.Duty.Owner = "nobody" // and could not take it back
 		s.book.mu.Unlock()
 		idle(time.Minute)
 		s.want(t, "01 01:00 ended exit code 0", "p-2000-01-01-0100", "p-2000-01-01-0100")

@@ -69,10 +69,14 @@ type Reading interface {
 	Story(ctx context.Context, batch string, id reel.JobID) (ledger.Story, error)
 }
 
-// Appointing is what a schedule needs of a store.
-type Appointing interface {
+// Duties is what one process at a time does for all.
+type Duties interface {
 	TakeDuty(context.Context, reel.Duty) (reel.Duty, error)
 	LeaveDuty(context.Context, reel.Duty) error
+}
+
+// Appointing is what a schedule needs of a store.
+type Appointing interface {
 	Appoint(ctx context.Context, d reel.Duty, a reel.Appointment, missed int) (bool, error)
 	EndAppointment(context.Context, reel.Duty, reel.Appointment) error
 	Appointments(context.Context) ([]reel.Appointment, error)
@@ -108,6 +112,7 @@ type Store interface {
 	Passes
 	Memory
 	Steering
+	Duties
 	Appointing
 	Accounts
 	Reading
