@@ -39,6 +39,7 @@ func (a *app) scheduleCommand() *cobra.Command {
   plans:
     - name: evening
       at: ["09:00", "18:30"]      # by the clock on the wall
+                                  # or cron: "0 9 * * 1-5"
       days: [mon, tue, wed]       # every day where it is left out
       zone: Europe/Berlin         # this machine's where it is left out
       from: posts.csv             # or a folder of such files, or a scheduler_state.json
