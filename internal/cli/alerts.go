@@ -43,24 +43,25 @@ func alertOptions(s config.Settings) (notify.Options, error) {
 	return notify.Options{Kinds: kinds, Throttle: s.Alerts.Throttle.Std(), Stalled: s.Alerts.Stalled.Std()}, nil
 }
 
-// alerts prepares the telling of alerts: a function that does it until its context ends. Where none are wished it is nil.
-func (a *app) alerts(s config.Settings, store *ledger.Store, log *slog.Logger) (func(context.Context), error) {
+// alerts prepares the telling of alerts: a function that does it until its context ends, and one that says how many there were. Where
+// none are wished both are nil.
+func (a *app) alerts(s config.Settings, store *ledger.Store, log *slog.Logger) (tell func(context.Context), counts func() (arrived, failed, gathered int64), err error) {
 	targets, err := alertTargets(s)
 	if err != nil || len(targets) == 0 {
-		return nil, err
+		return nil, nil, err
 	}
 	opt, err := alertOptions(s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	sender := notify.NewSender(targets, notify.Deadline, log)
 	return func(ctx context.Context) {
-		sender := notify.NewSender(targets, notify.Deadline, log)
 		defer sender.Close()
 		notify.Run(ctx, notify.Config{
 			Source: store, Courier: sender, File: alertsFile(s.DB), Ledger: ledger.Shown(s.DB),
 			Options: opt, Clock: a.now, Log: log,
 		})
-	}, nil
+	}, sender.Counts, nil
 }
 
 // alertsFile remembers what was told of a ledger: beside it, or where a ledger on a server has its logs. Several ledgers may lie in one

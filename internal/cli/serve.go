@@ -123,7 +123,7 @@ func (a *app) serve(ctx context.Context, s config.Settings, store *ledger.Store,
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(a.err, nil))
-	tell, err := a.alerts(s, store, log)
+	tell, alerts, err := a.alerts(s, store, log)
 	if err != nil {
 		return err
 	}
@@ -136,6 +136,7 @@ func (a *app) serve(ctx context.Context, s config.Settings, store *ledger.Store,
 	d, err := dashboard.New(dashboard.Config{
 		Ledger: store, Access: book, Rules: judge, Hosts: f.hosts, Evidence: s.Phone.Evidence, Zone: time.Local, About: about, Secure: f.cert != "",
 		Absent: func(h reel.Held) reel.Decision { return runner.Absent(h.Claim) },
+		Alerts: alerts,
 		Clock:  a.now, Log: log,
 	})
 	if err != nil {

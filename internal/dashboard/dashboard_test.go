@@ -53,7 +53,8 @@ func newSite(t *testing.T) *site {
 		Absent: func(h reel.Held) reel.Decision {
 			return reel.Decision{State: reel.Failed, DuePass: h.Pass + 1, Why: "not there"}
 		},
-		Log: slog.New(slog.NewTextHandler(s.log, nil)),
+		Alerts: func() (arrived, failed, gathered int64) { return 3, 1, 2 },
+		Log:    slog.New(slog.NewTextHandler(s.log, nil)),
 	})
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -23,7 +23,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 // metrics is every number that is told.
 type metrics struct {
-	jobs, attempts, failures, pass, breaker, doubts, oldest, holds, losses, phones, phoneTime, up *prometheus.Desc
+	jobs, attempts, failures, pass, breaker, doubts, oldest, holds, losses, phones, phoneTime, alerts, gathered, up *prometheus.Desc
 }
 
 func describeAll() metrics {
@@ -40,6 +40,8 @@ func describeAll() metrics {
 		losses:    describe("workers_lost_total", "Attempts that ended because a worker or its lease was lost."),
 		phones:    describe("phones_running", "Cloud phones that attempts have started and not stopped."),
 		phoneTime: describe("phone_seconds_total", "How long attempts had a phone of their own switched on."),
+		alerts:    describe("alerts_total", "Alerts since the start, each target by itself, by whether they arrived.", "result"),
+		gathered:  describe("alerts_gathered_total", "Events since the start that were held back and told together with others."),
 	}
 }
 
@@ -107,6 +109,12 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	gauge(d.oldest, age)
 	gauge(d.holds, float64(n.Holds))
 	gauge(d.phones, float64(len(phones)))
+	if c.s.Alerts != nil {
+		arrived, failed, gathered := c.s.Alerts()
+		counter(d.alerts, float64(arrived), "arrived")
+		counter(d.alerts, float64(failed), "failed")
+		counter(d.gathered, float64(gathered))
+	}
 	c.s.sum(func(o *overview.Overview) {
 		counter(d.losses, float64(o.Losses()))
 		counter(d.phoneTime, o.PhoneTime().Seconds())

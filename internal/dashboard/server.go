@@ -39,8 +39,10 @@ type Config struct {
 	Zone     *time.Location // of times, where a browser does not say its own
 	About    []Fact         // for the page of settings
 	Secure   bool           // it is reached by https
-	Clock    func() time.Time
-	Log      *slog.Logger
+	// Alerts is how many messages arrived and did not, and how many events were told together with others, for the metrics; nil where none are told.
+	Alerts func() (arrived, failed, gathered int64)
+	Clock  func() time.Time
+	Log    *slog.Logger
 }
 
 // Fact is a line of the page of settings.

@@ -27,6 +27,7 @@ type Sender struct {
 	sending  sync.Mutex
 	arrived  atomic.Int64
 	failed   atomic.Int64
+	gathered atomic.Int64
 }
 
 // NewSender sends to some targets, each within a deadline. Close it.
@@ -38,6 +39,7 @@ func NewSender(targets []*Target, deadline time.Duration, log *slog.Logger) *Sen
 func (s *Sender) Send(ctx context.Context, m Message) []Result {
 	s.sending.Lock()
 	defer s.sending.Unlock()
+	s.gathered.Add(int64(max(0, m.Count-1)))
 	results := make([]Result, len(s.targets))
 	var wg sync.WaitGroup
 	for i, t := range s.targets {
@@ -63,8 +65,11 @@ func (s *Sender) Send(ctx context.Context, m Message) []Result {
 	return results
 }
 
-// Counts is how many messages arrived and how many did not, each target by itself.
-func (s *Sender) Counts() (arrived, failed int64) { return s.arrived.Load(), s.failed.Load() }
+// Counts is how many messages arrived and how many did not, each target by itself, and how many events had no message of their own: they
+// were held back and told together with others.
+func (s *Sender) Counts() (arrived, failed, gathered int64) {
+	return s.arrived.Load(), s.failed.Load(), s.gathered.Load()
+}
 
 // Close waits for calls that were left behind, but no longer than the deadline: what hangs then ends with the program.
 func (s *Sender) Close() {

@@ -248,7 +248,7 @@ func TestWhatDoesNotArriveIsCountedAndNotTriedAgain(t *testing.T) {
 			t.Errorf("message %d says that %d were missed, want %d (%v)", i+1, body.Missed, want, err)
 		}
 	}
-	if arrived, failed := s.Counts(); arrived != 2 || failed != 2 {
+	if arrived, failed, gathered := s.Counts(); arrived != 2 || failed != 2 || gathered != 4*int64(message().Count-1) {
 		t.Errorf("%d arrived, %d failed", arrived, failed)
 	}
 	if strings.Contains(log.String(), "hunter2") || strings.Count(log.String(), "an alert did not arrive") != 2 {
