@@ -97,37 +97,70 @@ func (s *Store) EndAppointment(ctx context.Context, d reel.Duty, a reel.Appointm
 	})
 }
 
-// Appointments lists those that are open and the last of each plan, by plan and time.
-func (s *Store) Appointments(ctx context.Context) (all []reel.Appointment, err error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT plan,at,batch,state,note FROM appointment a
-		WHERE state='open' OR at=(SELECT max(at) FROM appointment b WHERE b.plan=a.plan) ORDER BY plan,at`)
-	if err != nil {
-		return nil, s.trouble(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var a reel.Appointment
-		var at int64
-		if err := rows.Scan(&a.Plan, &at, &a.Batch, &a.State, &a.Note); err != nil {
-			return nil, s.trouble(err)
+// errFilled: the batch of an appointment has its jobs.
+var errFilled = errors.New("it is filled")
+
+// Fill makes the batch of an open appointment, by who has the duty (else reel.ErrLost). A batch is filled once: one that has jobs already is
+// left as it is, however its source has changed meanwhile, and its jobs are reported as known. Otherwise it is an Import.
+func (s *Store) Fill(ctx context.Context, d reel.Duty, a reel.Appointment, posts iter.Seq2[reel.Post, error]) (ImportReport, error) {
+	var have int
+	rep, err := s.importIf(ctx, a.Batch, posts, func(t *tx) error {
+		if err := t.hasDuty(d); err != nil {
+			return err
 		}
-		a.At = time.UnixMilli(at).UTC()
-		all = append(all, a)
+		open := 0
+		if err := t.row(`SELECT count(*) FROM appointment WHERE plan=? AND at=? AND batch=? AND state='open'`, []any{a.Plan, ms(a.At), a.Batch}, &open); err != nil {
+			return err
+		}
+		if open == 0 {
+			return fmt.Errorf("appointment of plan %q at %s: %w", a.Plan, a.At, reel.ErrNotFound)
+		}
+		if err := t.row(`SELECT COALESCE(sum(n),0) FROM total WHERE name='jobs' AND batch_id=(SELECT id FROM batch WHERE name=?)`, []any{a.Batch}, &have); err != nil {
+			return err
+		}
+		if have > 0 {
+			return errFilled
+		}
+		return nil
+	})
+	if errors.Is(err, errFilled) {
+		return ImportReport{Batch: a.Batch, Known: have, Twice: []int{}}, nil
 	}
-	return all, s.trouble(rows.Err())
+	return rep, err
 }
 
-// Planned is a job in a batch of a plan, and the appointment by which it came there.
+// Appointments lists those that are open, the last of each plan, and the last moment at which its times were new, by plan and time.
+func (s *Store) Appointments(ctx context.Context) (all []reel.Appointment, err error) {
+	ctx, cancel := s.brief(ctx)
+	defer cancel()
+	err = s.trouble(rowsOf(ctx, s.read, `SELECT plan,at,batch,state,note FROM appointment a WHERE state='open'
+		OR at=(SELECT max(at) FROM appointment b WHERE b.plan=a.plan AND b.state<>'seen')
+		OR at=(SELECT max(at) FROM appointment b WHERE b.plan=a.plan AND b.state='seen') ORDER BY plan,at`, nil, func(rows *sql.Rows) error {
+		var a reel.Appointment
+		var at int64
+		err := rows.Scan(&a.Plan, &at, &a.Batch, &a.State, &a.Note)
+		a.At = time.UnixMilli(at).UTC()
+		all = append(all, a)
+		return err
+	}))
+	return all, err
+}
+
+// Planned is a job in a batch of a plan.
 type Planned struct {
-	At      time.Time
+	At      time.Time // its appointment
+	Filled  time.Time // when it came into the batch: whatever the appointment, it is not posted before
 	Job     reel.JobID
 	Account string
+	Video   string // its path
+	Old     bool   // it came as one that is, or may be, posted already: the plan did not have it posted
 }
 
 // PlannedJobs goes over the jobs in all batches of a plan.
 func (s *Store) PlannedJobs(ctx context.Context, plan string) iter.Seq2[Planned, error] {
 	return func(yield func(Planned, error) bool) {
-		rows, err := s.read.QueryContext(ctx, `SELECT p.at, j.job_id, a.name FROM appointment p JOIN batch b ON b.name=p.batch
+		rows, err := s.read.QueryContext(ctx, `SELECT p.at, b.created_at, j.job_id, a.name, j.video_path, j.fence=0 AND j.state IN ('succeeded','in_doubt')
+			FROM appointment p JOIN batch b ON b.name=p.batch
 			JOIN job j ON j.batch_id=b.id JOIN account a ON a.id=j.account_id WHERE p.plan=? AND p.batch<>''`, plan)
 		if err != nil {
 			yield(Planned{}, s.trouble(err))
@@ -136,9 +169,9 @@ func (s *Store) PlannedJobs(ctx context.Context, plan string) iter.Seq2[Planned,
 		defer rows.Close()
 		for rows.Next() {
 			var p Planned
-			var at int64
-			err := rows.Scan(&at, &p.Job, &p.Account)
-			p.At = time.UnixMilli(at).UTC()
+			var at, filled int64
+			err := rows.Scan(&at, &filled, &p.Job, &p.Account, &p.Video, &p.Old)
+			p.At, p.Filled = time.UnixMilli(at).UTC(), time.UnixMilli(filled).UTC()
 			if !yield(p, s.trouble(err)) || err != nil {
 				return
 			}

@@ -47,9 +47,17 @@ const maxTwice = 20
 // batch already has with the same account and video is left as it is; with another account or video it is a problem. Any
 // problem, here or from the reader, and nothing is imported: then the error is an *ImportError. posts is ranged over once.
 func (s *Store) Import(ctx context.Context, batch string, posts iter.Seq2[reel.Post, error]) (ImportReport, error) {
+	return s.importIf(ctx, batch, posts, func(*tx) error { return nil })
+}
+
+// importIf is Import where may allows it, within the same transaction.
+func (s *Store) importIf(ctx context.Context, batch string, posts iter.Seq2[reel.Post, error], may func(*tx) error) (ImportReport, error) {
 	var rep ImportReport
 	err := s.trouble(s.writer.commitOnce(func(t *tx) error {
 		rep = ImportReport{Batch: batch, Twice: []int{}}
+		if err := may(t); err != nil {
+			return err
+		}
 		im := importer{t: t, accounts: map[string]int64{}}
 		if err := im.open(batch); err != nil {
 			return err

@@ -41,6 +41,7 @@ const (
 	checkPublish    = "publish"    // whatever is or may be posted guards its video, and nothing else does
 	checkAttempts   = "attempts"   // attempts are numbered, counted, one a pass, and none follows a post
 	checkFences     = "fences"     // fences grow, and nobody wrote under an old one
+	checkSchedule   = "schedule"   // an appointment that began has its batch's name, and its event
 	checkJournal    = "journal"    // the journal is whole, allows each step, and ends where the job stands
 )
 
@@ -48,7 +49,7 @@ const (
 func Checks() []string {
 	return []string{
 		checkFile, checkReferences, checkBatches, checkTotals, checkPasses, checkStates, checkLeases, checkDue, checkHolds, checkPublish,
-		checkAttempts, checkFences, checkJournal,
+		checkAttempts, checkFences, checkSchedule, checkJournal,
 	}
 }
 

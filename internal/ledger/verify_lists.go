@@ -61,6 +61,11 @@ func lists() []string {
 		`SELECT 'publish',b.name,j.job_id,'is a repost beside a post that is not there' FROM publish p
 			JOIN job j ON j.id=p.job JOIN batch b ON b.id=j.batch_id WHERE p.repost<>0
 			AND NOT EXISTS (SELECT 1 FROM publish o WHERE o.account_id=p.account_id AND o.content=p.content AND o.repost=0)`,
+		`SELECT 'schedule','','','an appointment of plan ' || plan || ' is ' || state || ', and has no batch' FROM appointment
+			WHERE state IN ('open','ended') AND batch=''`,
+		`SELECT 'schedule','','',f.n || ' appointments began, and the journal tells of ' || f.told FROM
+			(SELECT (SELECT count(*) FROM appointment WHERE state IN ('open','ended')) AS n, (SELECT count(*) FROM event WHERE kind='scheduled') AS told) f
+			WHERE f.n<>f.told`,
 	}
 }
 

@@ -29,8 +29,8 @@ type Appointment struct {
 // AppointmentState is where an appointment stands.
 type AppointmentState string
 
-// An open appointment is begun, however far: its batch is made and run until it has ended. Of a plan that is new only the moment is noted
-// since when it is known.
+// An open appointment is begun, however far: its batch is made and run until it has ended. Seen is none: it notes since when a plan has the times
+// that it has (in Note), for what lies before it has missed.
 const (
 	AppointmentSeen   AppointmentState = "seen"
 	AppointmentOpen   AppointmentState = "open"

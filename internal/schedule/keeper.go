@@ -18,7 +18,7 @@ type Ledger interface {
 	// Appoint notes an appointment unless it stands there, and EndAppointment that it is kept; reel.ErrLost without the duty.
 	Appoint(ctx context.Context, d reel.Duty, a reel.Appointment, missed int) (bool, error)
 	EndAppointment(context.Context, reel.Duty, reel.Appointment) error
-	// Appointments are those that are open, and the last of each plan.
+	// Appointments are those that are open, the last of each plan, and the last AppointmentSeen of each.
 	Appointments(context.Context) ([]reel.Appointment, error)
 }
 
@@ -117,17 +117,22 @@ func (k *Keeper) note(ctx context.Context, plans []Plan, now time.Time) (open []
 	if err != nil {
 		return nil, err
 	}
-	last := map[string]time.Time{}
+	last, times := map[string]time.Time{}, map[string]string{}
 	for _, a := range all {
 		last[a.Plan] = a.At
-		if a.State == reel.AppointmentOpen {
+		switch a.State {
+		case reel.AppointmentOpen:
 			open = append(open, a)
+		case reel.AppointmentSeen:
+			times[a.Plan] = a.Note
+		case reel.AppointmentEnded, reel.AppointmentMissed:
 		}
 	}
 	for _, p := range plans {
-		since, known := last[p.Name]
-		if !known { // what lies before is nobody's
-			if _, err := k.Ledger.Appoint(ctx, k.Duty, reel.Appointment{Plan: p.Name, At: now.Truncate(time.Millisecond), State: reel.AppointmentSeen}, 0); err != nil {
+		since := last[p.Name]
+		if times[p.Name] != p.Times() { // it is new, or has other times: what lies before is nobody's
+			a := reel.Appointment{Plan: p.Name, At: now.Truncate(time.Millisecond), State: reel.AppointmentSeen, Note: p.Times()}
+			if _, err := k.Ledger.Appoint(ctx, k.Duty, a, 0); err != nil {
 				return nil, err
 			}
 			continue

@@ -85,7 +85,10 @@ func (b *book) Appointments(context.Context) (list []reel.Appointment, err error
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, a := range b.all {
-		if a.State == reel.AppointmentOpen || !slices.ContainsFunc(b.all[i+1:], func(o reel.Appointment) bool { return o.Plan == a.Plan }) {
+		seen := a.State == reel.AppointmentSeen
+		if a.State == reel.AppointmentOpen || !slices.ContainsFunc(b.all[i+1:], func(o reel.Appointment) bool {
+			return o.Plan == a.Plan && seen == (o.State == reel.AppointmentSeen)
+		}) {
 			list = append(list, a)
 		}
 	}
@@ -185,6 +188,18 @@ func TestWhatIsNewHasMissedNothing(t *testing.T) {
 		idle(10 * time.Hour)
 		during(s.keeper("a", at(9*time.Hour)), time.Hour)
 		s.want(t, "")
+	})
+}
+
+// Whoever writes a time of this morning into a plan at noon does not want its posts now.
+func TestATimeThatIsNewHasMissedNothing(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		during(s.keeper("a", at(9*time.Hour)), 10*time.Hour)
+		idle(2 * time.Hour) // nobody keeps it
+		during(s.keeper("b", at(9*time.Hour, 11*time.Hour)), time.Hour)
+		s.want(t, "01 09:00 ended exit code 0", "p-2000-01-01-0900")
+		during(s.keeper("b", at(9*time.Hour, 11*time.Hour)), 21*time.Hour)
+		s.want(t, "01 09:00 ended exit code 0, 02 09:00 ended exit code 0", "p-2000-01-01-0900", "p-2000-01-02-0900")
 	})
 }
 

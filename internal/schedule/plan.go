@@ -86,8 +86,8 @@ type Taken struct {
 }
 
 // Choose leaves of a source what belongs into the next batch: what no other batch of the plan has, in the order of the source and of an account
-// no more than the day allows. left counts what has to wait for another day. A job with a past (it is known as posted, say) is taken
-// along as it is, and counts for no day.
+// no more than the day allows. left counts what has to wait for another day. What an earlier orchestrator posted, or may have posted, is
+// taken along as it is, and counts for no day.
 func (p Plan) Choose(source iter.Seq2[reel.Post, error], taken Taken, left *int) iter.Seq2[reel.Post, error] {
 	return func(yield func(reel.Post, error) bool) {
 		*left = 0
@@ -97,7 +97,8 @@ func (p Plan) Choose(source iter.Seq2[reel.Post, error], taken Taken, left *int)
 				if taken.Jobs[post.ID] {
 					continue
 				}
-				if p.PerAccountAndDay > 0 && post.Past == nil {
+				old := post.Past != nil && (post.Past.State == reel.Succeeded || post.Past.State == reel.InDoubt)
+				if p.PerAccountAndDay > 0 && !old {
 					if taken.Today[post.Account]+today[post.Account] >= p.PerAccountAndDay {
 						*left++
 						continue

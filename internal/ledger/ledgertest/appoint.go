@@ -2,9 +2,11 @@ package ledgertest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"reelpass/internal/ledger"
 	"reelpass/internal/reel"
 )
 
@@ -124,6 +126,52 @@ func appointCases() []testCase {
 scheduled 0 plan morning, 2026-11-20 18:09:00 UTC: batch morning-9 by pid 1 on a
 missed 2 plan morning, before 2026-11-20 18:09:00 UTC by pid 1 on a`)
 		}},
+		{"the batch of an appointment is filled once, by who has the duty", func(r *room) {
+			a := r.takes("a")
+			r.appoint(a, "evening", 30, reel.AppointmentOpen, 0)
+			evening := reel.Appointment{Plan: "evening", At: appointed(30), Batch: "evening-30"}
+			fill := func(d reel.Duty, specs ...string) (ledger.ImportReport, error) {
+				return r.Store.Fill(r.ctx, d, evening, func(yield func(reel.Post, error) bool) {
+					for _, s := range specs {
+						if !yield(post(s), nil) {
+							return
+						}
+					}
+				})
+			}
+			r.later(reel.DutyTTL + time.Second)
+			b := r.takes("b")
+			r.untouched("by one that lost the duty", func() {
+				_, err := fill(a, "1@a")
+				r.wantErr(err, reel.ErrLost)
+			})
+			rep, err := fill(b, "1@a", "2@b")
+			r.must(err)
+			r.equal("filled", rep, ledger.ImportReport{Batch: "evening-30", Added: 2, Twice: []int{}})
+			r.reopen()
+			r.untouched("a second time, from a source that has more by now", func() {
+				rep, err := fill(b, "0@a", "1@a", "2@b", "3@c")
+				r.must(err)
+				r.equal("filled before", rep, ledger.ImportReport{Batch: "evening-30", Known: 2, Twice: []int{}})
+			})
+			r.must(r.Store.EndAppointment(r.ctx, b, evening))
+			r.untouched("when it has ended", func() {
+				_, err := fill(b, "4@a")
+				r.wantErr(err, reel.ErrNotFound)
+			})
+		}},
+		{"since when a plan's times are what they are stays known", func(r *room) {
+			a := r.takes("a")
+			seen := func(minute int, times string) {
+				_, err := r.Store.Appoint(r.ctx, a, reel.Appointment{Plan: "evening", At: appointed(minute), State: reel.AppointmentSeen, Note: times}, 0)
+				r.must(err)
+			}
+			seen(1, "18:30")
+			r.appoint(a, "evening", 30, reel.AppointmentMissed, 1)
+			r.equal("one", r.appointments(), "evening 1 seen 18:30, evening 30 missed")
+			seen(31, "18:45")
+			r.equal("another", r.appointments(), "evening 30 missed, evening 31 seen 18:45")
+		}},
 		{"the jobs in a plan's batches are known by their appointment", func(r *room) {
 			a := r.takes("a")
 			r.appoint(a, "evening", 30, reel.AppointmentOpen, 0)
@@ -133,12 +181,15 @@ missed 2 plan morning, before 2026-11-20 18:09:00 UTC by pid 1 on a`)
 			r.add("evening-40", "3@a")
 			r.add("morning-1", "4@a")
 			r.add("other", "5@a")
-			got := map[string]bool{}
+			_, err := r.load("evening-40", reel.Post{Job: post("6@b").Job, Past: &reel.Past{State: reel.Succeeded}})
+			r.must(err)
+			var got []string
 			for p, err := range r.Store.PlannedJobs(r.ctx, "evening") {
 				r.must(err)
-				got[fmt.Sprintf("%d %s %s", p.At.Minute(), p.Job, p.Account)] = true
+				got = append(got, fmt.Sprintf("%d %s %s %s %t %t", p.At.Minute(), p.Job, p.Account, p.Video, p.Old, p.Filled.Equal(r.now())))
 			}
-			r.equal("jobs", fmt.Sprint(got), fmt.Sprint(map[string]bool{"30 1 a": true, "30 2 b": true, "40 3 a": true}))
+			slices.Sort(got)
+			r.equal("jobs", strings.Join(got, ", "), "30 1 a /v/1.mp4 false true, 30 2 b /v/2.mp4 false true, 40 3 a /v/3.mp4 false true, 40 6 b /v/6.mp4 true true")
 		}},
 	}
 }

@@ -91,6 +91,10 @@ func damages() []damage {
 		one("a word under an old fence", "fences", `UPDATE event SET data=replace(data,'"fence":1','"fence":7') WHERE kind='failed' AND job=`+job("2")),
 		one("a claim with an old fence", "fences", `UPDATE event SET data=replace(data,'"fence":1','"fence":0') WHERE job=`+job("2")),
 
+		one("an appointment that is lost", "schedule", `DELETE FROM appointment WHERE state='ended'`),
+		one("an appointment without a batch", "schedule", `UPDATE appointment SET batch='' WHERE state='open'`),
+		one("an appointment that nobody told of", "schedule", `INSERT INTO appointment(plan,at,batch,state) VALUES('p',1,'b','ended')`),
+
 		one("a post that became a doubt", "attempts journal totals", `UPDATE job SET state='in_doubt' WHERE job_id='1'`),
 		one("a failure that became new", "journal totals", `UPDATE job SET state='pending' WHERE job_id='2'`),
 		one("an event that is lost", "journal", `DELETE FROM event WHERE kind='imported' AND batch_id=`+batchB),
@@ -151,6 +155,12 @@ func TestDamage(t *testing.T, make Factory, copied func(*testing.T) Fixture, all
 func everyState(r *room) {
 	r.Helper()
 	r.limits.Unknown = 1
+	d := r.takes("a")
+	r.appoint(d, "p", 1, reel.AppointmentSeen, 0)
+	r.appoint(d, "p", 2, reel.AppointmentOpen, 1)
+	r.must(r.Store.EndAppointment(r.ctx, d, reel.Appointment{Plan: "p", At: appointed(2)}))
+	r.appoint(d, "p", 3, reel.AppointmentMissed, 1)
+	r.appoint(d, "p", 4, reel.AppointmentOpen, 0)
 	r.add("c", "x@x")
 	r.start("c")
 	r.publish(r.claim("c"))

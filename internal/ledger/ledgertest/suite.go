@@ -93,6 +93,7 @@ type Browsing interface {
 // Importing is what filling a batch needs of a store.
 type Importing interface {
 	Import(ctx context.Context, batch string, posts iter.Seq2[reel.Post, error]) (ledger.ImportReport, error)
+	Fill(ctx context.Context, d reel.Duty, a reel.Appointment, posts iter.Seq2[reel.Post, error]) (ledger.ImportReport, error)
 }
 
 // Restoring is what an old copy of a store needs.
