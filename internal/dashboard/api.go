@@ -43,6 +43,8 @@ func (s *Server) apiRoutes(m *http.ServeMux) {
 	for path, f := range map[string]func(*request) (any, error){
 		"/batches/{batch}/pause":              s.apiPause(true),
 		"/batches/{batch}/resume":             s.apiPause(false),
+		"/batches/{batch}/bulk/preview":       s.apiPreview,
+		"/batches/{batch}/bulk/act":           s.apiAct,
 		"/batches/{batch}/jobs/{job}/retry":   s.apiStep("retry"),
 		"/batches/{batch}/jobs/{job}/cancel":  s.apiStep("cancel"),
 		"/batches/{batch}/jobs/{job}/resolve": s.apiResolve,

@@ -2,7 +2,9 @@ package dashboard_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
@@ -116,6 +118,14 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 		{post, "/batches/night/jobs/job-4/resolve", `{"posted":false,"url":"https://x"}`, 400, "nothing was changed"},
 		{post, "/batches/night/jobs/job-4/resolve", `{"posted":true,"url":"https://x.example/4"} {}`, 400, "nothing was changed"},
 		{post, "/batches/night/jobs/job-4/resolve", `{"posted":true,"url":"https://x.example/4"}`, 200, `"state":"succeeded"`},
+		{post, "/batches/night/bulk/preview?state=succeeded", `{"step":"retry"}`, 200, `"left":[{"why":"posted"`},
+		{post, "/batches/night/bulk/preview?state=gone", `{"step":"retry"}`, 400, "there is no state gone"},
+		{post, "/batches/night/bulk/preview", `{"step":"post"}`, 400, "there is no step"},
+		{post, "/batches/none/bulk/preview", `{"step":"retry"}`, 404, "none"},
+		{post, "/batches/night/bulk/act", `{"step":"cancel","frozen":""}`, 400, "nothing was changed"},
+		{post, "/batches/night/bulk/act", `{"step":"cancel","frozen":"pending"}`, 400, "nothing was changed"},
+		{post, "/batches/night/bulk/act", `{"step":"cancel","frozen":"pending job-9"}`, 200, `"done":0,"left":[{"why":"not in this batch"`},
+		{post, "/batches/none/bulk/act", `{"step":"cancel","frozen":"pending job-9"}`, 404, "none"},
 		{post, "/accounts/acc5/hold", `{"why":"looked odd","until":"2001-01-01T00:00:00Z"}`, 400, "past"},
 		{post, "/accounts/acc5/hold", `{"why":"looked odd"}`, 200, "looked odd"},
 		{post, "/accounts/acc5/release", `{"with_cause":false}`, 200, `"returned":`},
@@ -213,6 +223,86 @@ func TestTheAPIRefusesAsJSON(t *testing.T) {
 	req.Header.Set("Content-Type", "application/json")
 	if status, text := s.do(http.DefaultClient, req); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a large body: %d %.200s", status, text)
+	}
+}
+
+// A script's step on many jobs does what its preview said, with those jobs and no others: what is posted, in doubt, in work or on hold is left alone, what
+// changed since is told, and the journal has a name for each.
+func TestBulkStepsOfScripts(t *testing.T) {
+	s := newSite(t)
+	s.fill()
+	token, err := s.book.Issue(access.Token, "script", access.Steer)
+	must(t, err)
+	look, err := s.book.Issue(access.Token, "looker", access.Look)
+	must(t, err)
+	call := func(token, path string, body, into any) int {
+		t.Helper()
+		data, err := json.Marshal(body)
+		must(t, err)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/batches/night/bulk/"+path, bytes.NewReader(data))
+		must(t, err)
+		req.Header.Set("Authorization", "Bearer "+token)
+		status, text := s.do(http.DefaultClient, req)
+		if status == http.StatusOK {
+			must(t, json.Unmarshal([]byte(text), into))
+		}
+		return status
+	}
+	type step struct {
+		Step   string `json:"step"`
+		Frozen string `json:"frozen,omitempty"`
+	}
+	type aside struct {
+		Why   string
+		Count int
+		First []string
+	}
+	var preview struct {
+		Count  int
+		First  []string
+		Left   []aside
+		Frozen string
+	}
+	if status := call(look, "preview", step{Step: "cancel"}, &preview); status != http.StatusForbidden {
+		t.Errorf("who may look only: %d", status)
+	}
+	// job-1 is posted, job-2 failed, job-3's account is held, job-4 is in doubt, job-5 waits.
+	if status := call(token, "preview", step{Step: "retry"}, &preview); status != http.StatusOK || preview.Count != 0 {
+		t.Errorf("retry: %d %+v", status, preview)
+	}
+	if status := call(token, "preview", step{Step: "cancel"}, &preview); status != http.StatusOK || preview.Count != 3 || len(preview.Left) != 2 || strings.Contains(preview.Frozen, "job-4") || strings.Contains(preview.Frozen, "job-1") {
+		t.Fatalf("cancel: %d %+v", status, preview)
+	}
+	for _, job := range []string{"job-2", "job-3", "job-5"} {
+		if before := s.state(job); before == reel.Cancelled {
+			t.Fatalf("the preview changed %s", job)
+		}
+	}
+	_, err = s.store.Cancel(t.Context(), "night", "job-2", "bert")
+	must(t, err)
+	var done struct {
+		Done int
+		Left []aside
+	}
+	frozen := preview.Frozen + "succeeded job-1\nin_doubt job-4\n" // by hand: the ledger has the last word
+	if status := call(token, "act", step{Step: "cancel", Frozen: frozen}, &done); status != http.StatusOK || done.Done != 2 || len(done.Left) != 3 {
+		t.Fatalf("%d %+v", status, done)
+	}
+	for job, want := range map[string]reel.State{"job-1": reel.Succeeded, "job-2": reel.Cancelled, "job-3": reel.Cancelled, "job-4": reel.InDoubt, "job-5": reel.Cancelled} {
+		if got := s.state(job); got != want {
+			t.Errorf("%s is %s, want %s", job, got, want)
+		}
+	}
+	st, err := s.store.Story(t.Context(), "night", "job-5")
+	must(t, err)
+	if e := st.Events[len(st.Events)-1]; e.Kind != reel.EventCancelled || e.By != "script" {
+		t.Errorf("the journal says %+v", e)
+	}
+	if call(token, "preview?account=acc5", step{Step: "retry"}, &preview); preview.Count != 1 || preview.First[0] != "job-5" {
+		t.Errorf("retry of one account: %+v", preview)
+	}
+	if status := call(token, "act", step{Step: "retry", Frozen: preview.Frozen}, &done); status != http.StatusOK || done.Done != 1 || s.state("job-5") != reel.Pending {
+		t.Errorf("retry: %d %+v, job-5 is %s", status, done, s.state("job-5"))
 	}
 }
 

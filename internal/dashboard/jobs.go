@@ -358,15 +358,10 @@ func parseFrozen(text string) ([]frozen, error) {
 }
 
 type previewData struct {
+	*chosen
 	Batch   string
-	Verb    verb
 	Do      string
 	Choice  string
-	Frozen  string
-	Count   int
-	First   []reel.JobID
-	Left    []left
-	LeftN   int
 	Command string
 	Back    string
 	Reopens bool // the batch is finished: the next run takes them
@@ -388,28 +383,11 @@ func (s *Server) previewJobs(r *request) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	holds, err := s.holdsNow(r)
+	picked, err := s.chosen(r, v)
 	if err != nil {
 		return view{}, err
 	}
-	d := previewData{Batch: batch, Verb: v, Do: v.name, Reopens: st.Phase == reel.PhaseFinished}
-	var lines strings.Builder
-	aside := map[string][]reel.JobID{}
-	take := func(j reel.Record) error {
-		if why := v.refusal(j, holds[j.Account]); why != "" {
-			aside[why] = append(aside[why], j.ID)
-			d.LeftN++
-			return nil
-		}
-		if d.Count++; d.Count > mostFrozen {
-			return badRequest("more than %s jobs at once: choose fewer", num(mostFrozen))
-		}
-		if len(d.First) < 20 {
-			d.First = append(d.First, j.ID)
-		}
-		lines.WriteString(frozen{j.ID, j.State}.String() + "\n")
-		return nil
-	}
+	d := previewData{chosen: picked, Batch: batch, Do: v.name, Reopens: st.Phase == reel.PhaseFinished}
 	if ids := r.PostForm["id"]; len(ids) > 0 { // ticked
 		d.Choice = plural(len(ids), "job", "jobs")
 		for _, id := range ids {
@@ -417,7 +395,7 @@ func (s *Server) previewJobs(r *request) (view, error) {
 			if err != nil {
 				return view{}, err
 			}
-			if err := take(story.Record); err != nil {
+			if err := d.take(story.Record); err != nil {
 				return view{}, err
 			}
 		}
@@ -432,31 +410,14 @@ func (s *Server) previewJobs(r *request) (view, error) {
 			return view{}, badRequest("the choice of jobs cannot be read")
 		}
 		c := choiceOf(q)
-		if len(c.Wrong) > 0 {
-			return view{}, badRequest("%s", strings.Join(c.Wrong, "; "))
-		}
 		d.Choice, d.Command, d.Back = "every job of "+batch, c.Command(v.name, batch), "/b/"+url.PathEscape(batch)+"/jobs?"+c.Query().Encode()
 		if text := c.String(); text != "" {
 			d.Choice = "the jobs of " + batch + " matching " + text
 		}
-		for place, more := int64(0), true; more; {
-			page, err := s.choose(r, batch, c, place, 5000)
-			if err != nil {
-				return view{}, err
-			}
-			for _, j := range page.Jobs {
-				if err := take(j); err != nil {
-					return view{}, err
-				}
-			}
-			place, more = page.Next, page.Next != 0
+		if err := s.takeAll(r, batch, c, picked); err != nil {
+			return view{}, err
 		}
 	}
-	d.Frozen = lines.String()
-	for why, ids := range aside {
-		d.Left = append(d.Left, left{why, ids})
-	}
-	sortBy(d.Left, func(x, y left) bool { return len(x.Jobs) > len(y.Jobs) || len(x.Jobs) == len(y.Jobs) && x.Why < y.Why })
 	return view{name: "preview", Title: v.Title + " " + d.Choice, Data: d}, nil
 }
 
@@ -540,9 +501,7 @@ func (s *Server) take(r *request, v verb, batch string, list []frozen) (done int
 		})
 	}
 	err = group.Wait()
-	for why, ids := range aside {
-		changed = append(changed, left{why, ids})
-	}
+	changed = leftOf(aside)
 	sortBy(changed, func(x, y left) bool { return x.Why < y.Why })
 	return done, changed, err
 }
