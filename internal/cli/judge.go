@@ -144,7 +144,7 @@ func dash(s string) string {
 
 func (a *app) rulesCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "rules", Short: "list and test the rules that give verdicts, and find what they do not know", Args: cobra.NoArgs,
+		Use: "rules", Short: "list and test the rules that give verdicts, and teach them what they do not know", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	list := &cobra.Command{Use: "list", Short: "every rule in the order in which they are tried", Args: cobra.NoArgs}
@@ -164,7 +164,7 @@ func (a *app) rulesCommand() *cobra.Command {
 			return a.testRules(s, *asJSON)
 		}
 	}
-	c.AddCommand(list, test, a.suggestCommand())
+	c.AddCommand(list, test, a.suggestCommand(), a.addRulesCommand())
 	return c
 }
 

@@ -39,17 +39,22 @@ func (a *app) suggestCommand() *cobra.Command {
 		Long: `Sorts the failures of the ledger that no rule knows into kinds, the most
 frequent first, and writes a rule for each as a file of your own rules has it.
 Whose trouble it is no program can know: say the category (account, content or
-infrastructure) and a type where it says FILL IN, put the rule into your file,
-and 'reelpass rules test --rules FILE' judges its case. What the rules know by
-now is left out.`,
+infrastructure) and a type where it says FILL IN, and 'reelpass rules add' puts
+the rule into your file. What the rules know by now is left out.`,
 		Example: "  reelpass rules suggest\n  reelpass rules suggest --batch launch --json",
 		Args:    cobra.NoArgs,
 	}
 	batch := c.Flags().String("batch", "", "only failures of this batch, by `NAME` (default: of all)")
 	asJSON := c.Flags().Bool("json", false, "print one JSON object a kind")
+	f := flags(c)
+	f.text("rules", "a `FILE` of rules before or instead of the built-in ones", func(s *config.Settings) *string { return &s.Rules })
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return a.withReading(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
-			rules, err := judge(s)
+		own, err := a.settings(c, f)
+		if err != nil {
+			return err
+		}
+		return a.withReading(c, func(ctx context.Context, _ config.Settings, store *ledger.Store) error {
+			rules, err := judge(own)
 			if err != nil {
 				return err
 			}
@@ -71,25 +76,15 @@ now is left out.`,
 // unknown sorts what no rule knows of the journal into kinds.
 func unknown(ctx context.Context, store *ledger.Store, rules *fault.Rules, batch string) (*fault.Clusterer, error) {
 	kinds := fault.NewClusterer(fault.MostClusters)
-	const most = 2000
-	for after := int64(0); ; {
-		events, err := store.Journal(ctx, after, most)
-		if err != nil {
-			return nil, err
+	err := eachEvent(ctx, store, func(e reel.Event) {
+		if e.Kind != reel.EventFailed && e.Kind != reel.EventInDoubt || e.Evidence == nil || batch != "" && e.Batch != batch {
+			return
 		}
-		for _, e := range events {
-			after = e.Seq
-			if e.Kind != reel.EventFailed && e.Kind != reel.EventInDoubt || e.Evidence == nil || batch != "" && e.Batch != batch {
-				continue
-			}
-			if rules.Judge(*e.Evidence).Category == reel.Unknown {
-				kinds.Add(*e.Evidence, string(e.Job), e.Account)
-			}
+		if rules.Judge(*e.Evidence).Category == reel.Unknown {
+			kinds.Add(*e.Evidence, string(e.Job), e.Account)
 		}
-		if len(events) < most {
-			return kinds, nil
-		}
-	}
+	})
+	return kinds, err
 }
 
 func (a *app) suggest(rules *fault.Rules, kinds *fault.Clusterer, asJSON bool) error {
