@@ -105,11 +105,9 @@ func (t *tx) reopen(id int64, bid reel.Bid, before int) error {
 	var looks int64
 	var err error
 	if !bid.Look { // nobody here can look: what an earlier run left to look at must not keep the passes waiting
-		_, err = t.exec(`UPDATE job SET look_due=0 WHERE batch_id=? AND look_due=1`, id)
+		_, err = t.exec(`UPDATE job SET look_due=0 WHERE batch_id=? AND state='in_doubt' AND look_due<>0`, id)
 	} else {
-		if looks, err = t.exec(`UPDATE job SET look_due=1 WHERE batch_id=? AND state='in_doubt' AND owner IS NULL
-			AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL
-			AND (h.until IS NULL OR h.until>?))`, id, t.far(bid.Limits)); err != nil {
+		if looks, err = t.exec(`UPDATE job SET look_due=1 WHERE batch_id=? AND state='in_doubt' AND owner IS NULL`+notFar, id, t.far(bid.Limits)); err != nil {
 			return err
 		}
 	}
@@ -192,7 +190,8 @@ func (t *tx) leading(batch string, term int64) (id int64, err error) {
 }
 
 // OpenPass opens a pass. The pass must be the one after the last. Jobs of accounts that were held meanwhile are set aside
-// first; where that leaves nothing to do, no pass is opened, and Advance says what comes instead.
+// first; where that leaves nothing to do, no pass is opened, and Advance says what comes instead. Doubts about which a look of an earlier
+// pass could not tell are looked at once more: never oftener than there are passes, and no pass is opened for their sake.
 func (s *Store) OpenPass(ctx context.Context, batch string, term int64, pass int) (events []reel.Event, err error) {
 	err = s.do(func(t *tx) error {
 		events = nil
@@ -221,7 +220,14 @@ func (s *Store) OpenPass(ctx context.Context, batch string, term int64, pass int
 			return err
 		}
 		var last int
+		var limits reel.Limits
 		if err := t.row(`SELECT last_pass FROM batch WHERE id=?`, []any{id}, &last); err != nil {
+			return err
+		}
+		if limits, _, err = t.limitsAndOutage(id); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE job SET look_due=1 WHERE batch_id=? AND state='in_doubt' AND look_due=2`+notFar, id, t.far(limits)); err != nil {
 			return err
 		}
 		e := reel.Event{
@@ -294,6 +300,9 @@ func (s *Store) Advance(ctx context.Context, batch string, term int64, decide fu
 	})
 	return step, events, err
 }
+
+// notFar says that a job's account is not held for good, nor for longer than a run waits.
+const notFar = ` AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL AND (h.until IS NULL OR h.until>?))`
 
 // free says that a job's account does not wait for the time of a hold.
 const free = `NOT EXISTS (SELECT 1 FROM hold h WHERE h.account_id=job.account_id AND h.released_at IS NULL AND h.until>?5 AND h.until<=?4)`

@@ -275,8 +275,8 @@ func count(p *reel.PassStats, a reel.Attempt, d reel.Decision, n int) {
 	}
 }
 
-// RecordLook ends a look at the outside world. Found and Absent settle the doubt; Unsure leaves it to the next run or a
-// person, and so does Absent while a worker on another host may still act. decision is used with Absent only.
+// RecordLook ends a look at the outside world. Found and Absent settle the doubt; Unsure leaves it to the next pass or run or a
+// person, and so does Absent while a worker on another host may still act, but for the next pass. decision is used with Absent only.
 func (s *Store) RecordLook(ctx context.Context, c reel.Claim, look reel.Look, decision reel.Decision) (events []reel.Event, err error) {
 	err = s.do(func(t *tx) error {
 		events = nil
@@ -320,7 +320,8 @@ func (t *tx) settleDoubt(at home, c reel.Claim, look reel.Look, d reel.Decision)
 	case reel.Absent:
 		is.Outcome = reel.OutcomeFailed
 	case reel.Unsure:
-		_, err := t.exec(`UPDATE job SET owner=NULL, lease_until=NULL, worker_pid=0 WHERE id=?`, c.Key)
+		_, err := t.exec(`UPDATE job SET owner=NULL, lease_until=NULL, worker_pid=0,
+			look_due=CASE WHEN owner IS NOT NULL AND away IS NULL THEN 2 ELSE look_due END WHERE id=?`, c.Key) // 2: in the next pass
 		if err != nil {
 			return e, err
 		}

@@ -122,7 +122,13 @@ func (w *world) lead(s state, i who, yield func(move, state)) {
 	case s.busy():
 	case s.ready() && (!w.passes || i != 1):
 		n.done = false
-		n.jobs[0].next, n.jobs[1].next = false, false
+		for k := range n.jobs {
+			o := &n.jobs[k]
+			o.next = false
+			if o.at == inDoubt && o.owner == 0 && o.away == 0 && !s.hold {
+				o.look = true // an earlier look could not tell
+			}
+		}
 		yield(move{text: "%[1]s opens the next pass", by: i}, n)
 	default:
 		for k := range n.jobs {

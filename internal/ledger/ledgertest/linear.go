@@ -52,6 +52,7 @@ type deskJob struct {
 	fence int64
 	next  bool // due in the next pass
 	look  bool
+	again bool // a look could not tell
 }
 
 func (d desk) busy() bool {
@@ -88,7 +89,7 @@ func (d desk) step(c call) (bool, desk) {
 		if n != c.job || c.claimed <= j.fence {
 			return false, d
 		}
-		j.owner, j.fence, j.look = c.sup+1, c.claimed, false
+		j.owner, j.fence, j.look, j.again = c.sup+1, c.claimed, false, false
 		if !c.lookup {
 			j.state = reel.Running
 		}
@@ -109,7 +110,7 @@ func (d desk) step(c call) (bool, desk) {
 		if !holds || j.state != reel.InDoubt {
 			return errors.Is(c.err, reel.ErrLost), d
 		}
-		j.state, j.owner, j.next = c.to, 0, true
+		j.state, j.owner, j.next, j.again = c.to, 0, true, c.to == reel.InDoubt
 		return c.err == nil, d
 	case "release":
 		if holds && j.state == reel.InDoubt {
@@ -137,7 +138,8 @@ func (d desk) step(c call) (bool, desk) {
 		return true, d
 	case "open":
 		for k := range d.jobs {
-			d.jobs[k].next = false
+			j := &d.jobs[k]
+			j.next, j.look, j.again = false, j.look || j.again, false
 		}
 		d.open = true
 		return true, d

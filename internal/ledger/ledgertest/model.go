@@ -61,6 +61,7 @@ type modelJob struct {
 	aside    bool // set aside by its account's hold
 	due      int
 	look     bool // to be looked at
+	again    bool // the same, in the next pass
 	attempts int
 	claim    *modelClaim // in flight
 	away     *modelClaim // settled by another host, while its worker may still act
@@ -183,7 +184,7 @@ func (m *model) lead(name string) {
 	b.breaker = b.breaker.Renewed(m.room.now(), m.room.limits)
 	looks := m.of(name, func(j *modelJob) bool { return j.state == reel.InDoubt && j.claim == nil && !m.setsAside(j.Account) })
 	for _, j := range looks {
-		j.look = true
+		j.look, j.again = true, false
 	}
 	ready := m.of(name, func(j *modelJob) bool { return j.state.Ready() })
 	if b.result != "" && (len(ready) > 0 || len(looks) > 0) {
@@ -254,6 +255,9 @@ func (m *model) tryPass() {
 	if m.aside(name, ""); len(m.of(name, ready)) == 0 {
 		return
 	}
+	for _, j := range m.of(name, func(j *modelJob) bool { return j.again && !m.setsAside(j.Account) }) {
+		j.look, j.again = true, false
+	}
 	b.pass, b.open, b.result = b.pass+1, true, ""
 	if step.Open != b.pass {
 		m.Fatalf("opened pass %d, the model says %d", step.Open, b.pass)
@@ -320,7 +324,7 @@ func (m *model) tryClaim() {
 	if !c.Lookup {
 		j.state = reel.Running
 	}
-	j.look = false
+	j.look, j.again = false, false
 	j.claim = &modelClaim{Claim: c, job: j, sup: who, until: m.room.now().Add(reel.LeaseTTL)}
 	m.claims = append(m.claims, j.claim)
 }
@@ -450,6 +454,7 @@ func (m *model) tryLook() {
 	if f == reel.Absent && j.away != nil {
 		f = reel.Unsure
 	}
+	j.again = f == reel.Unsure && j.away == nil
 	m.found(j, f, d)
 }
 
@@ -481,7 +486,7 @@ func (m *model) tryResolve() {
 	}
 	m.fatal(err)
 	if f != reel.Unsure {
-		j.look = false
+		j.look, j.again = false, false
 	}
 	m.found(j, f, d)
 }
