@@ -5,7 +5,7 @@
 // a room imports only rooms of lower floors. The file FLOORS is the map as it is, and floors_test.go holds it to the code.
 //
 // At the bottom are words. internal/reel names a job, an attempt, evidence, a verdict, a pass and a batch, and the states
-// a job may go through. It decides nothing.
+// a job may go through. It decides nothing. internal/disk writes a file in one piece, for every room that keeps one.
 //
 // Above them are decisions, which read no clock, no chance, no file and no network: what they need is given.
 // internal/fault turns evidence into a verdict, by rules that are data. internal/plan turns a verdict into what becomes of

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock" // kernel lock: the server and a command may change the file at the same time
+
+	"reelpass/internal/disk"
 )
 
 // Role is what a person may do.
@@ -247,11 +249,10 @@ func (b *Book) change(f func([]Grant) ([]Grant, error)) (err error) {
 	if err != nil {
 		return err
 	}
-	part := b.path + ".part"
-	if err := os.WriteFile(part, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("access: %w", err)
-	}
-	if err := os.Rename(part, b.path); err != nil {
+	if err := disk.Write(b.path, 0o600, func(f *disk.File) error {
+		_, err := f.Write(append(data, '\n'))
+		return err
+	}); err != nil {
 		return fmt.Errorf("access: %w", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"reelpass/internal/config"
+	"reelpass/internal/disk"
 	"reelpass/internal/ledger"
 	"reelpass/internal/plan"
 	"reelpass/internal/posts"
@@ -350,17 +352,9 @@ in a spreadsheet.`,
 
 // writeWhole writes a file so that it is there whole or as it was before.
 func writeWhole(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".reelpass-*")
-	if err != nil {
-		// The name of a file that never was would only confuse.
-		return hinted{plainCause(err), "check that the folder exists and may be written"}
+	err := disk.Write(path, 0o666, func(f *disk.File) error { return write(f) })
+	if at, ok := errors.AsType[*fs.PathError](err); ok && at.Op == "open" && at.Path == path {
+		return hinted{at.Err, "check that the folder exists and may be written"}
 	}
-	err = errors.Join(write(f), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return err
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	files "reelpass/internal/disk"
 )
 
 // roomStep is how much room is taken at once for a video of unknown length.
@@ -147,8 +149,11 @@ func (p *part) fill(ctx context.Context, from io.Reader, also io.Writer) error {
 // finish makes the whole part a video of the cache, in use by the caller until the file is closed.
 func (p *part) finish(ctx context.Context, name string) (*os.File, error) {
 	to := filepath.Join(p.d.dir, videos, name)
+	if err := p.f.Sync(); err != nil { // it takes its time: not while others wait for the lock
+		return nil, diskLack(err)
+	}
 	err := p.d.locked(ctx, func() error {
-		if err := os.Rename(p.path, to); err != nil {
+		if err := files.Place(p.f, to); err != nil {
 			return diskLack(err)
 		}
 		_ = os.Remove(p.path + ".json")     // without its part it says nothing

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock" // kernel lock: two servers of one ledger must not both tell of it
+
+	"reelpass/internal/disk"
 )
 
 // place is the file that remembers over a restart what was told. Nobody but its holder writes it.
@@ -66,11 +68,10 @@ func (p *place) save(m Memory, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("alerts: %w", err)
 	}
-	part := p.path + ".part"
-	if err := os.WriteFile(part, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("alerts: %w", err)
-	}
-	if err := os.Rename(part, p.path); err != nil {
+	if err := disk.Write(p.path, 0o600, func(f *disk.File) error {
+		_, err := f.Write(append(data, '\n'))
+		return err
+	}); err != nil {
 		return fmt.Errorf("alerts: %w", err)
 	}
 	return nil

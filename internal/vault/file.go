@@ -15,6 +15,8 @@ import (
 
 	"filippo.io/age"
 	"github.com/gofrs/flock"
+
+	"reelpass/internal/disk"
 )
 
 // Entry is an account with its token.
@@ -137,23 +139,10 @@ func (f *File) write(all []Entry) error {
 	if err := errors.Join(json.NewEncoder(w).Encode(all), w.Close()); err != nil {
 		return err
 	}
-	out, err := os.CreateTemp(filepath.Dir(f.Path), ".accounts-*")
-	if err != nil {
+	return disk.Write(f.Path, 0o600, func(out *disk.File) error {
+		_, err := out.Write(sealed.Bytes())
 		return err
-	}
-	_, err = out.Write(sealed.Bytes())
-	if err = errors.Join(err, out.Sync(), out.Close()); err == nil {
-		err = os.Rename(out.Name(), f.Path)
-	}
-	if err != nil {
-		_ = os.Remove(out.Name())
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(f.Path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	})
 }
 
 // Put adds an entry, or takes the place of the one with its name.
