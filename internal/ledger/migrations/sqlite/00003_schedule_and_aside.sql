@@ -18,5 +18,11 @@ CREATE TABLE appointment (
 ) WITHOUT ROWID;
 CREATE INDEX appointment_open ON appointment(plan, at) WHERE state = 'open';
 
+-- What waits for an account's release is counted for each account that is held, without a look at the jobs.
+DROP INDEX job_aside;
+CREATE INDEX job_aside ON job(account_id, reason, id) WHERE state = 'set_aside';
+
 -- +goose Down
+DROP INDEX job_aside;
+CREATE INDEX job_aside ON job(account_id, id) WHERE state = 'set_aside';
 DROP TABLE appointment; DROP TABLE duty;
