@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -234,6 +235,13 @@ func (a *app) keepSchedule(c *cobra.Command, s config.Settings, store *ledger.St
 	if err != nil {
 		return err
 	}
+	who := reel.Supervisor{
+		ID: rand.Text(), Name: fmt.Sprintf("pid %d on %s", process.PID, host), Process: process,
+		Generation: reel.Generation, Version: version(), Rehearsal: s.Publisher == config.PublisherRehearsal,
+	}
+	if err := store.Enlist(who); err != nil {
+		return err
+	}
 	argv, err := a.runArgv(c)
 	if err != nil {
 		return err
@@ -251,15 +259,17 @@ func (a *app) keepSchedule(c *cobra.Command, s config.Settings, store *ledger.St
 		}
 		say(sig.String() + text)
 	})
+	duty := reel.Duty{Name: reel.ScheduleDuty, Owner: who.ID, Who: who.Name}
 	keeper := &schedule.Keeper{
-		Ledger: store, Clock: a.now, Say: say,
-		Duty:  reel.Duty{Name: reel.ScheduleDuty, Owner: rand.Text(), Who: fmt.Sprintf("pid %d on %s", process.PID, host)},
+		Ledger: store, Duty: duty, Clock: a.now, Say: say,
+		Dead:  dead,
 		Plans: func() ([]schedule.Plan, error) { _, plans, err := a.plans([]string{path}); return plans, err },
 		Bring: func(ctx context.Context, p schedule.Plan, at reel.Appointment) (int, error) {
-			return a.bringDue(ctx, s, store, p, at, say)
+			return a.fill(ctx, s, store, duty, p, at, say)
 		},
 		Run: func(ctx context.Context, batch string) (string, bool) {
-			return runBatch(ctx, signals.hard, append(argv, "--batch", batch), out.named(batch))
+			a.awaitFree(ctx, store, batch)
+			return runBatch(ctx, signals.hard, slices.Concat(argv, []string{"--batch", batch}), out.named(batch))
 		},
 	}
 	keeper.Keep(ctx)
@@ -267,6 +277,26 @@ func (a *app) keepSchedule(c *cobra.Command, s config.Settings, store *ledger.St
 		a.code = exitCode(reel.Interrupted, first)
 	}
 	return out.err
+}
+
+// dead says that a process of this machine has ended. Of another machine's nothing is certain.
+func dead(p reel.Process) bool { return worker.Here(p) && !worker.Alive(p) }
+
+// awaitFree waits while somebody leads a batch: what a dead keeper began goes on by itself. Where that cannot be told, the run will say it.
+func (a *app) awaitFree(ctx context.Context, store *ledger.Store, batch string) {
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		l, err := store.Leader(ctx, batch)
+		if err != nil || l.Leader.ID == "" || dead(l.Leader.Process) || !a.now().Before(l.Until) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
 }
 
 // runArgv is how this program runs a batch with the settings that it has itself.
@@ -371,38 +401,41 @@ func escaped(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-// bringDue puts what is due into the batch of an appointment, and says how many jobs that has. It may be done again: what the batch has
-// already counts as not taken.
-func (a *app) bringDue(ctx context.Context, s config.Settings, store *ledger.Store, p schedule.Plan, at reel.Appointment, say func(string)) (jobs int, err error) {
-	taken := schedule.Taken{Jobs: map[reel.JobID]bool{}, Today: map[string]int{}}
+// fill puts what is due into the batch of an appointment, and says how many jobs that has. One that is filled stays as it is.
+func (a *app) fill(ctx context.Context, s config.Settings, store *ledger.Store, d reel.Duty, p schedule.Plan, at reel.Appointment, say func(string)) (jobs int, err error) {
+	now := a.now()
+	taken := schedule.Taken{Posts: map[schedule.Post]bool{}, Today: map[string]int{}}
 	for j, err := range store.PlannedJobs(ctx, p.Name) {
 		if err != nil {
 			return 0, err
 		}
 		if j.At.Equal(at.At) {
 			jobs++
-			continue
 		}
-		if taken.Jobs[j.Job] = true; p.SameDay(j.At, at.At) {
+		taken.Posts[schedule.Post{ID: j.Job, Account: j.Account, Video: j.Video}] = true
+		if p.SameDay(j.Filled, now) && !j.Old {
 			taken.Today[j.Account]++
 		}
 	}
+	if jobs > 0 {
+		return jobs, nil
+	}
 	err = a.source(s, p, func(all iter.Seq2[reel.Post, error]) error {
 		left, due := 0, 0
-		chosen := p.Choose(all, taken, &left)
+		chosen := p.Choose(all, taken, now, &left)
 		for _, err := range chosen {
 			if err != nil {
 				return err
 			}
 			due++
 		}
+		if left > 0 {
+			say(fmt.Sprintf("plan %s: %s for another day", p.Name, count(left, "post waits", "posts wait")))
+		}
 		if due == 0 {
 			return nil
 		}
-		rep, err := store.Import(ctx, at.Batch, chosen)
-		if err == nil && left > 0 {
-			say(fmt.Sprintf("plan %s: %s for another day", p.Name, count(left, "post waits", "posts wait")))
-		}
+		rep, err := store.Fill(ctx, d, at, chosen)
 		jobs = rep.Added + rep.Known
 		return err
 	})

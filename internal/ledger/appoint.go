@@ -17,11 +17,15 @@ func (s *Store) TakeDuty(ctx context.Context, d reel.Duty) (is reel.Duty, err er
 	err = s.do(func(t *tx) error {
 		is = d
 		var until int64
-		err := t.row(`SELECT owner,who,until FROM duty WHERE name=?`, []any{d.Name}, &is.Owner, &is.Who, &until)
+		var host sql.NullString
+		var pid, started sql.NullInt64
+		err := t.row(`SELECT d.owner,d.who,d.until,s.host,s.pid,s.started FROM duty d LEFT JOIN supervisor s ON s.uid=d.owner WHERE d.name=?`,
+			[]any{d.Name}, &is.Owner, &is.Who, &until, &host, &pid, &started)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		if err == nil && is.Owner != d.Owner && until > ms(t.now) {
+			is.Process = reel.Process{Host: host.String, PID: int(pid.Int64), Started: started.Int64}
 			is.Until = time.UnixMilli(until).UTC()
 			return fmt.Errorf("the %s is kept by %s: %w", d.Name, is.Who, reel.ErrTaken)
 		}

@@ -8,10 +8,11 @@ const DutyTTL = LeaseTTL
 
 // Duty is something that one process at a time does for all who share a ledger.
 type Duty struct {
-	Name  string
-	Owner string // a key of the process's own, made anew at each start
-	Who   string // the process, for people
-	Until time.Time
+	Name    string
+	Owner   string  // a key of the process's own, made anew at each start
+	Who     string  // the process, for people
+	Process Process // of an owner that is an enlisted supervisor
+	Until   time.Time
 }
 
 // ScheduleDuty is keeping the appointments of the schedule.

@@ -35,14 +35,18 @@ type Keeper struct {
 	Ledger Ledger
 	Duty   reel.Duty
 	Plans  func() ([]Plan, error) // what the file says now
-	// Bring puts what is due into the batch of an appointment, and says how many jobs that has.
+	// Bring puts what is due into the batch of an appointment, unless that is filled, and says how many jobs it has. It is called for one
+	// appointment at a time.
 	Bring func(context.Context, Plan, reel.Appointment) (jobs int, err error)
 	// Run runs a batch to its end and says how it ended. done is false where it has to be run again. It returns soon after ctx ends.
-	Run   func(ctx context.Context, batch string) (how string, done bool)
+	Run func(ctx context.Context, batch string) (how string, done bool)
+	// Dead says that a process is certainly dead; of another machine nothing is certain. Its duty is not waited for.
+	Dead  func(reel.Process) bool
 	Clock func() time.Time
 	Say   func(text string)
 
 	wait    sync.WaitGroup
+	filling chan struct{} // holds one: what an appointment takes the next one must see
 	mu      sync.Mutex
 	busy    map[reel.Appointment]bool      // being kept at this moment
 	again   map[reel.Appointment]time.Time // not before
@@ -53,7 +57,7 @@ type Keeper struct {
 // Keep keeps appointments until ctx ends, and then waits for what it began.
 func (k *Keeper) Keep(ctx context.Context) {
 	k.busy, k.again, k.said = map[reel.Appointment]bool{}, map[reel.Appointment]time.Time{}, map[string]string{}
-	k.changed = make(chan struct{}, 1)
+	k.changed, k.filling = make(chan struct{}, 1), make(chan struct{}, 1)
 	defer func() {
 		k.wait.Wait()
 		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -75,7 +79,13 @@ func (k *Keeper) Keep(ctx context.Context) {
 
 // turn does what is to be done now, and says for how long nothing is.
 func (k *Keeper) turn(ctx context.Context) time.Duration {
-	switch has, err := k.Ledger.TakeDuty(ctx, k.Duty); {
+	has, err := k.Ledger.TakeDuty(ctx, k.Duty)
+	if errors.Is(err, reel.ErrTaken) && k.Dead(has.Process) {
+		if err = k.Ledger.LeaveDuty(ctx, has); err == nil { // it cannot any more
+			has, err = k.Ledger.TakeDuty(ctx, k.Duty)
+		}
+	}
+	switch {
 	case errors.Is(err, reel.ErrTaken):
 		k.once("duty", fmt.Sprintf("%s keeps the schedule: waiting until it is gone", has.Who))
 		return beat / 2
@@ -201,7 +211,13 @@ func (k *Keeper) begin(ctx context.Context, a reel.Appointment, plans []Plan, no
 // what its batch has already is run.
 func (k *Keeper) keep(ctx context.Context, a reel.Appointment, plan *Plan) (how string, done bool) {
 	if plan != nil {
+		select {
+		case k.filling <- struct{}{}:
+		case <-ctx.Done():
+			return "stopped", false
+		}
 		jobs, err := k.Bring(ctx, *plan, a)
+		<-k.filling
 		switch {
 		case err != nil:
 			return err.Error(), false

@@ -119,6 +119,9 @@ type stage struct {
 	run func(ctx context.Context, n int) (string, bool)
 }
 
+// gonePID is a process that is dead.
+const gonePID = 13
+
 func (s *stage) keeper(owner string, plans ...schedule.Plan) *schedule.Keeper {
 	return &schedule.Keeper{
 		Ledger: s.book, Duty: reel.Duty{Name: reel.ScheduleDuty, Owner: owner, Who: owner},
@@ -134,6 +137,7 @@ func (s *stage) keeper(owner string, plans ...schedule.Plan) *schedule.Keeper {
 			}
 			return s.run(ctx, n)
 		},
+		Dead:  func(p reel.Process) bool { return p.PID == gonePID },
 		Clock: time.Now,
 		Say: func(text string) {
 			s.mu.Lock()
@@ -251,6 +255,37 @@ func TestTheNextKeeperGoesOn(t *testing.T) {
 		close(gone)
 		cancel()
 		wait.Wait()
+	})
+}
+
+// One of this machine that is dead is not waited for.
+func TestADeadKeeperIsReplacedAtOnce(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.duty = reel.Duty{Name: reel.ScheduleDuty, Owner: "dead", Process: reel.Process{PID: gonePID}, Until: time.Now().Add(time.Hour)}
+		during(s.keeper("next", at(time.Minute)), 2*time.Minute)
+		s.want(t, "01 00:01 ended exit code 0", "p-2000-01-01-0001")
+	})
+}
+
+// Of two appointments that are to be filled at once, the second sees what the first took.
+func TestOneBatchIsFilledAtATime(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		p, q := at(time.Hour), at(time.Hour)
+		q.Name = "q"
+		k := s.keeper("a", p, q)
+		filling := 0
+		k.Bring = func(context.Context, schedule.Plan, reel.Appointment) (int, error) {
+			if filling++; filling > 1 {
+				t.Error("two at a time")
+			}
+			idle(time.Second)
+			filling--
+			return 1, nil
+		}
+		during(k, 2*time.Hour)
+		if len(s.ran) != 2 {
+			t.Errorf("ran %v", s.ran)
+		}
 	})
 }
 

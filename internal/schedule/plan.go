@@ -81,20 +81,30 @@ func (p Plan) SameDay(a, b time.Time) bool {
 
 // Taken is what the plan's other batches have already.
 type Taken struct {
-	Jobs  map[reel.JobID]bool
-	Today map[string]int // by account, of the day of the appointment
+	Posts map[Post]bool
+	Today map[string]int // by account: how many came into a batch today, whatever the time of their appointment
+}
+
+// Post is what a plan knows a post by. Whoever calls another video by the same job_id means another post.
+type Post struct {
+	ID             reel.JobID
+	Account, Video string
 }
 
 // Choose leaves of a source what belongs into the next batch: what no other batch of the plan has, in the order of the source and of an account
-// no more than the day allows. left counts what has to wait for another day. What an earlier orchestrator posted, or may have posted, is
+// no more than the day of now allows. left counts what has to wait for another day, also because of its publish_at. What an earlier orchestrator posted, or may have posted, is
 // taken along as it is, and counts for no day.
-func (p Plan) Choose(source iter.Seq2[reel.Post, error], taken Taken, left *int) iter.Seq2[reel.Post, error] {
+func (p Plan) Choose(source iter.Seq2[reel.Post, error], taken Taken, now time.Time, left *int) iter.Seq2[reel.Post, error] {
 	return func(yield func(reel.Post, error) bool) {
 		*left = 0
 		today := map[string]int{}
 		for post, err := range source {
 			if err == nil {
-				if taken.Jobs[post.ID] {
+				if taken.Posts[Post{post.ID, post.Account, post.VideoPath}] {
+					continue
+				}
+				if post.PublishAt.After(now) && !p.SameDay(post.PublishAt, now) {
+					*left++
 					continue
 				}
 				old := post.Past != nil && (post.Past.State == reel.Succeeded || post.Past.State == reel.InDoubt)

@@ -73,6 +73,18 @@ func appointCases() []testCase {
 			r.must(r.Store.LeaveDuty(r.ctx, duty("b")))
 			r.takes("a")
 		}},
+		{"the process that has a duty is known, so that one that is dead need not be waited for", func(r *room) {
+			_, err := r.Store.TakeDuty(r.ctx, duty(sup(1).ID))
+			r.must(err)
+			is, err := r.Store.TakeDuty(r.ctx, duty("b"))
+			r.wantErr(err, reel.ErrTaken)
+			r.equal("process", is.Process, sup(1).Process)
+			r.must(r.Store.LeaveDuty(r.ctx, is))
+			r.takes("b")
+			is, err = r.Store.TakeDuty(r.ctx, duty(sup(1).ID))
+			r.wantErr(err, reel.ErrTaken)
+			r.equal("process of one that is not enlisted", is.Process, reel.Process{})
+		}},
 		{"an appointment is noted once, whoever asks", func(r *room) {
 			a := r.takes("a")
 			r.equal("noted", r.appoint(a, "evening", 30, reel.AppointmentOpen, 0), true)
