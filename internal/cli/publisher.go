@@ -41,7 +41,7 @@ type publisher struct {
 
 // publisher checks the chosen publisher before anything is begun, and says how its workers are made.
 func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher, l *logs) (publisher, error) {
-	secrets := secretsOf(os.Environ())
+	secrets := secretsOf(os.Environ(), s)
 	switch s.Publisher {
 	case config.PublisherCommand:
 		cfg := command.Config{

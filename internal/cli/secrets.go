@@ -3,20 +3,23 @@ package cli
 import (
 	"slices"
 	"strings"
+
+	"reelpass/internal/config"
 )
 
-// secretsOf are the values of environment variables whose names say that they are secret. They are masked wherever a
+// secretsOf are the values of the settings that are secret, and of environment variables whose names say so. They are masked wherever a
 // publisher's words are kept, beside what looks like a secret by itself.
-func secretsOf(environ []string) []string {
-	var values []string
+func secretsOf(environ []string, s config.Settings) []string {
+	values := slices.DeleteFunc(s.Secrets(), func(v string) bool { return len(v) < minSecret })
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
 		name = strings.ToUpper(name)
-		if !secret(name) {
+		list := secretSetting(name)
+		if !list && !secret(name) {
 			continue
 		}
 		parts := append([]string{value}, strings.Split(value, "\n")...) // programs print line by line
-		if name == alertsEnv {
+		if list {
 			parts = append(parts, strings.Split(value, ",")...)
 		}
 		for _, part := range parts {
@@ -31,13 +34,15 @@ func secretsOf(environ []string) []string {
 // minSecret is how long a value must be to be masked: shorter ones would blacken ordinary words.
 const minSecret = 6
 
-// alertsEnv holds addresses that are secrets.
-const alertsEnv = "REELPASS_ALERTS_TARGETS"
+// secretSetting says that a variable sets something that is secret.
+func secretSetting(name string) bool {
+	return slices.ContainsFunc(config.Keys(), func(k config.Key) bool { return k.Secret && k.Env == name })
+}
 
 // secret says that a variable's name tells of a secret.
 func secret(name string) bool {
 	holds := func(word string) bool { return strings.Contains(name, word) }
 	ends := func(word string) bool { return strings.HasSuffix(name, word) }
-	return name == alertsEnv || slices.ContainsFunc([]string{"TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "CREDENTIAL", "COOKIE"}, holds) ||
+	return slices.ContainsFunc([]string{"TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "CREDENTIAL", "COOKIE"}, holds) ||
 		slices.ContainsFunc([]string{"_PASS", "_PW", "_PWD", "_KEY", "_AUTH", "_PROXY"}, ends) && name != "OLD_PWD"
 }

@@ -125,7 +125,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		Graph:     config.Graph{Accounts: "a.age", Key: "a.key", Version: "v26.0", Instagram: "http://127.0.0.1:3/ig", Facebook: "http://127.0.0.1:3/fb", PostsPerDay: 2, Bucket: "s3://reels/out", Grace: config.Duration(time.Minute)},
 		Navigator: config.Navigator{Model: "some-model", URL: "http://127.0.0.1:2", Steps: 3, Cents: 4, CentsIn: 5, CentsOut: 6},
-		Alerts:    config.Alerts{Targets: []string{"https://hooks.example/T0/B1#secret=x"}, Kinds: []string{"batch_ended", "in_doubt"}, Throttle: config.Duration(time.Minute)},
+		Alerts:    config.Alerts{Targets: config.Secrets{"https://hooks.example/T0/B1#secret=x"}, Kinds: []string{"batch_ended", "in_doubt"}, Throttle: config.Duration(time.Minute)},
 	}
 	for name, file := range map[string]string{
 		"plain": everything, "with a byte order mark": "\ufeff" + everything, "with CRLF": strings.ReplaceAll(everything, "\n", "\r\n"),
@@ -349,6 +349,25 @@ func fieldsOf(typ reflect.Type, prefix string) []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+// What is secret is said once, in the table, and shows itself nowhere: not in a settings' print, nor in help.
+func TestSecretsAreMasked(t *testing.T) {
+	const address = "https://hooks.example/T0/B1"
+	s := load(t, "alerts:\n  targets: ["+address+"]\n")
+	if got := s.Secrets(); len(got) != 1 || got[0] != address {
+		t.Errorf("%d secrets", len(got))
+	}
+	for _, form := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(form, s); strings.Contains(text, "hooks.example") || !strings.Contains(text, "***") {
+			t.Errorf("%s shows %s", form, text)
+		}
+	}
+	for _, k := range config.Keys() {
+		if told := strings.Contains(k.Help, "secret"); k.Secret != told {
+			t.Errorf("%s: secret is %v, and its help says %q", k.Name, k.Secret, k.Help)
+		}
+	}
 }
 
 // Each key sets its own field and no other, from the file and from the environment alike.

@@ -13,6 +13,7 @@ type Key struct {
 	Kind    string // text, whole number, true or false, duration, size, list
 	Default string // as it would be written; empty where nothing is set
 	Help    string
+	Secret  bool // its values are never shown: they are masked wherever somebody's words are kept
 }
 
 // Keys lists every setting in the order in which help shows them.
@@ -20,7 +21,7 @@ func Keys() []Key {
 	s := Default()
 	var keys []Key
 	for _, e := range entries(&s) {
-		keys = append(keys, Key{Name: e.name, Env: envName(e.name), Kind: kindOf(e.at), Default: show(e.at), Help: e.help})
+		keys = append(keys, Key{Name: e.name, Env: envName(e.name), Kind: kindOf(e.at), Default: show(e.at), Help: e.help, Secret: isSecret(e.at)})
 	}
 	return keys
 }
@@ -132,7 +133,7 @@ func kindOf(at any) string {
 		return kindDuration
 	case *Size:
 		return kindSize
-	case *[]string:
+	case *[]string, *Secrets:
 		return kindList
 	}
 	return kindText
@@ -155,6 +156,8 @@ func show(at any) string {
 		return p.String()
 	case *[]string:
 		return strings.Join(*p, ",")
+	case *Secrets:
+		return p.String()
 	}
 	return ""
 }
@@ -189,6 +192,8 @@ func set(at any, text string) error {
 		return p.Set(text)
 	case *Size:
 		return p.Set(text)
+	case *Secrets:
+		return set((*[]string)(p), text)
 	case *[]string:
 		*p = nil
 		for part := range strings.SplitSeq(text, ",") {

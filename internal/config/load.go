@@ -136,6 +136,9 @@ func (r reader) value(v *ast.MappingValueNode, prefix string) error {
 	if !ok || strings.Contains(key.Value, ".") {
 		return r.refuse(key, "unknown key %q in %s", key.Value, orFile(prefix))
 	}
+	if list, ok := e.at.(*Secrets); ok {
+		return r.list(name, v.Value, (*[]string)(list))
+	}
 	if list, ok := e.at.(*[]string); ok {
 		return r.list(name, v.Value, list)
 	}

@@ -120,7 +120,7 @@ type Navigator struct {
 
 // Alerts is the section of who is told of trouble. Its targets are secrets: whoever knows one may send to it.
 type Alerts struct {
-	Targets  []string
+	Targets  Secrets
 	Kinds    []string
 	Throttle Duration
 	Stalled  Duration
