@@ -20,7 +20,8 @@ type book struct {
 	mu    sync.Mutex
 	duty  reel.Duty
 	all   []reel.Appointment
-	fails int // so many calls
+	fails int    // so many calls
+	mute  string // an owner that gives no more sign of life
 }
 
 func (b *book) gone() error {
@@ -37,7 +38,7 @@ func (b *book) TakeDuty(_ context.Context, d reel.Duty) (reel.Duty, error) {
 	if err := b.gone(); err != nil {
 		return d, err
 	}
-	if b.duty.Owner != "" && b.duty.Owner != d.Owner && b.duty.Until.After(time.Now()) {
+	if d.Owner == b.mute || b.duty.Owner != "" && b.duty.Owner != d.Owner && b.duty.Until.After(time.Now()) {
 		return b.duty, reel.ErrTaken
 	}
 	d.Until = time.Now().Add(reel.DutyTTL)
@@ -130,12 +131,12 @@ func (s *stage) keeper(owner string, plans ...schedule.Plan) *schedule.Keeper {
 		Run: func(ctx context.Context, batch string) (string, bool) {
 			s.mu.Lock()
 			s.ran = append(s.ran, batch)
-			n := len(s.ran)
+			n, run := len(s.ran), s.run
 			s.mu.Unlock()
-			if s.run == nil {
+			if run == nil {
 				return "exit code 0", true
 			}
-			return s.run(ctx, n)
+			return run(ctx, n)
 		},
 		Dead:  func(p reel.Process) bool { return p.PID == gonePID },
 		Clock: time.Now,
@@ -247,8 +248,7 @@ func TestTheNextKeeperGoesOn(t *testing.T) {
 			t.Errorf("%q", s.said)
 		}
 		s.book.mu.Lock()
-		s.duty.Until = time.Now()  // as if it gave no more sign of life
-		dead.Duty.Owner = "nobody" // and could not take it back
+		s.duty.Until, s.mute = time.Now(), "dead" // as if it gave no more sign of life
 		s.book.mu.Unlock()
 		idle(time.Minute)
 		s.want(t, "01 01:00 ended exit code 0", "p-2000-01-01-0100", "p-2000-01-01-0100")
