@@ -176,7 +176,8 @@ type failure struct {
 	Accounts  int          `json:"accounts"`
 	Posted    int          `json:"posted"`     // jobs that recovered
 	ToDo      int          `json:"to_do"`      // in work or waiting
-	NotPosted int          `json:"not_posted"` // and not posted by themselves, those in doubt among them
+	NotPosted int          `json:"not_posted"` // and will not be by themselves
+	InDoubt   int          `json:"in_doubt"`
 	First     time.Time    `json:"first"`
 	Last      time.Time    `json:"last"`
 	Example   string       `json:"example"`
@@ -196,7 +197,7 @@ func (s *Server) apiFailures(r *request) (any, error) {
 		for _, c := range causeRows(o.Causes(name), mostInAnswer) {
 			out.Failures = append(out.Failures, failure{
 				ID: c.ID, Signature: c.Signature, Verdict: c.Verdict, Attempts: c.Attempts, Jobs: c.Jobs, Accounts: c.Accounts,
-				Posted: c.Recovered(), ToDo: c.Open(), NotPosted: c.Gone(), First: c.First, Last: c.Last, Example: c.Example.Evidence.Text,
+				Posted: c.Recovered(), ToDo: c.Open(), NotPosted: c.Gone(), InDoubt: c.Doubts(), First: c.First, Last: c.Last, Example: c.Example.Evidence.Text,
 			})
 		}
 	})

@@ -339,7 +339,10 @@ func (c causeRow) Whose() string {
 }
 
 // Gone is how many of its jobs are not posted, and will not be by themselves.
-func (c causeRow) Gone() int { return c.By[overview.NotPosted] + c.By[overview.InDoubt] }
+func (c causeRow) Gone() int { return c.By[overview.NotPosted] }
+
+// Doubts is how many of its jobs may be posted.
+func (c causeRow) Doubts() int { return c.By[overview.InDoubt] }
 
 // Open is how many of its jobs are still to do.
 func (c causeRow) Open() int { return c.By[overview.ToDo] + c.By[overview.InWork] }
@@ -370,12 +373,12 @@ func (s *Server) failuresPage(r *request) (view, error) {
 		d.Causes, d.Behind = causeRows(o.Causes(d.Batch), 200), s.behind
 	})
 	passes := map[int]bool{}
-	var n, jobs, recovered, open, gone int
+	var n, recovered, open, gone, doubts int
 	for _, c := range d.Causes {
 		for p := range c.Passes {
 			passes[p] = true
 		}
-		n, jobs, recovered, open, gone = n+c.Attempts, jobs+c.Jobs, recovered+c.Recovered(), open+c.Open(), gone+c.Gone()
+		n, recovered, open, gone, doubts = n+c.Attempts, recovered+c.Recovered(), open+c.Open(), gone+c.Gone(), doubts+c.Doubts()
 	}
 	for p := range passes {
 		d.Passes = append(d.Passes, p)
@@ -386,8 +389,8 @@ func (s *Server) failuresPage(r *request) (view, error) {
 	}
 	d.Sum = "No failure in this batch."
 	if n > 0 {
-		d.Sum = fmt.Sprintf("%s behind %s; of the jobs, %s recovered, %s still to do, %s not posted.",
-			plural(len(d.Causes), "cause", "causes"), plural(n, "failure", "failures"), num(recovered), num(open), num(gone))
+		d.Sum = fmt.Sprintf("%s behind %s; of the jobs, %s recovered, %s still to do, %s not posted, %s in doubt.",
+			plural(len(d.Causes), "cause", "causes"), plural(n, "failure", "failures"), num(recovered), num(open), num(gone), num(doubts))
 	}
 	return view{name: "failures", Title: "Failures", Data: d, live: []string{"needs"}}, nil
 }

@@ -390,6 +390,7 @@ type doubtData struct {
 	Place    int
 	Of       int
 	Later    string // the next doubt
+	Before   string // the one before
 	Last     *attemptData
 	Looks    []reel.Event
 	Began    time.Time // the share was allowed
@@ -466,9 +467,12 @@ func (s *Server) doubtPage(r *request) (view, error) {
 	for i, other := range doubts {
 		if other.Batch == d.Batch && other.ID == d.Job.ID {
 			d.Place = i + 1
-			next := doubts[(i+1)%len(doubts)]
+			place := func(n int) string {
+				o := doubts[(n+len(doubts))%len(doubts)]
+				return "/in-doubt/" + url.PathEscape(o.Batch) + "/" + url.PathEscape(string(o.ID))
+			}
 			if len(doubts) > 1 {
-				d.Later = "/in-doubt/" + url.PathEscape(next.Batch) + "/" + url.PathEscape(string(next.ID))
+				d.Later, d.Before = place(i+1), place(i-1)
 			}
 		}
 	}

@@ -67,7 +67,8 @@
     } else if (e.key === "/") {
       const box = document.getElementById("search");
       if (box) { box.focus(); e.preventDefault(); }
-    } else if (e.key === "t") document.getElementById("times")?.click();
+    } else if (e.key === "n" || e.key === "p") document.querySelector(`a[rel=${e.key === "n" ? "next" : "prev"}]`)?.click();
+    else if (e.key === "t") document.getElementById("times")?.click();
     else if (e.key === "?") location.href = "/settings";
     else if (e.key === "x" && at >= 0) rows[at].querySelector("input[type=checkbox]")?.click();
   });
