@@ -305,7 +305,7 @@ func (c *counting) Write(p []byte) (int, error) {
 	text := c.tail + string(p)
 	c.tables += strings.Count(text, tag)
 	c.tail = text[len(text)-min(len(text), len(tag)-1):]
-	if c.writes++; c.writes%100 == 0 {
+	if c.writes++; c.writes%5 == 0 {
 		var now runtime.MemStats
 		runtime.ReadMemStats(&now)
 		c.peak = max(c.peak, now.HeapAlloc)
