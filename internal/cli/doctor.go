@@ -76,7 +76,7 @@ func (a *app) examine(c *cobra.Command, f *flagSet) []finding {
 	all := []finding{{Check: "settings", OK: true, Text: "publisher " + dash(s.Publisher) + ", ledger " + ledger.Shown(s.DB)}}
 	all = append(all, a.examineLedger(c.Context(), s)...)
 	all = append(all, examineDisk(s), examineLogs(s), a.examineMedia(s), a.examineRules(s), a.examinePublisher(s), examineAlerts(s))
-	return slices.Concat(all, a.examinePhone(c.Context(), s), a.examineGraph(c.Context(), s))
+	return slices.Concat(all, a.examineSchedule(), a.examinePhone(c.Context(), s), a.examineGraph(c.Context(), s))
 }
 
 func bad(check string, err error) finding {

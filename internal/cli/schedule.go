@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"os/exec"
@@ -480,4 +481,23 @@ func (n *namedLines) Write(p []byte) (int, error) {
 		n.lines.say(n.name, strings.TrimRight(string(line), "\r"))
 		n.rest = rest
 	}
+}
+
+// examineSchedule reads the usual schedule where there is one. A run goes on without it.
+func (a *app) examineSchedule() []finding {
+	if _, err := os.Stat(scheduleFile); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	_, plans, err := a.plans(nil)
+	if err != nil {
+		return []finding{{Check: "schedule", OK: true, Warn: true, Text: err.Error(), Hint: hintFor(err)}}
+	}
+	first := plans[0]
+	for _, p := range plans {
+		if p.Next(a.now()).Before(first.Next(a.now())) {
+			first = p
+		}
+	}
+	return []finding{{Check: "schedule", OK: true, Text: fmt.Sprintf("%s, the next is %s at %s, while 'reelpass schedule run' runs",
+		count(len(plans), "plan", "plans"), first.Name, onClock(first.Next(a.now()), first))}}
 }
