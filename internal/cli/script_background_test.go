@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"sync"
 	"syscall"
@@ -43,7 +44,7 @@ func backgroundOf(ts *testscript.TestScript, name string) *background {
 // start NAME PROGRAM [ARGS...] starts a program beside the script.
 func start(ts *testscript.TestScript, neg bool, args []string) {
 	usageOf(ts, neg, len(args) > 1, "start NAME PROGRAM [ARGS...]")
-	b := &background{cmd: exec.Command(args[1], args[2:]...), done: make(chan struct{})}
+	b := &background{cmd: exec.Command(inPath(ts, args[1]), args[2:]...), done: make(chan struct{})}
 	b.news = sync.NewCond(&b.mu)
 	b.cmd.Dir, b.cmd.Stderr = ts.MkAbs("."), &b.err
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "USER", "WORK", "REELPASS_DB"} {
@@ -68,6 +69,18 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Value(backgroundKey{}).(map[string]*background)[args[0]] = b
 	limit := time.AfterFunc(patience, func() { _ = b.cmd.Process.Kill() })
 	ts.Defer(func() { limit.Stop(); _ = b.cmd.Process.Kill() })
+}
+
+// inPath is a program's file by the script's PATH, as exec finds it.
+func inPath(ts *testscript.TestScript, program string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if file := filepath.Join(dir, program); filepath.Base(program) == program {
+			if _, err := os.Stat(file); err == nil {
+				return file
+			}
+		}
+	}
+	return program
 }
 
 // hears NAME PATTERN waits until a program has written a line that matches, after those heard before.

@@ -35,8 +35,11 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, p)
 }
 
-// The same scripts with the ledger on a server, but for those that speak of a file or of none.
+// The same scripts with the ledger on a server, but for those that speak of a file or of none. They are for what is different there, and a
+// race would be found with a file as well: so they run the program as it is built for people, in half the time.
 func TestScriptOnServer(t *testing.T) {
+	bin := t.TempDir()
+	build(t, bin)
 	server, err := postgrestest.Start()
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +49,7 @@ func TestScriptOnServer(t *testing.T) {
 	p := scripts(t, func(env *testscript.Env) error {
 		address, err := server.Database(t.Context(), fmt.Sprint("script", made.Add(1)))
 		env.Setenv("REELPASS_DB", address)
+		env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
 		return err
 	})
 	files, err := filepath.Glob("testdata/script/*.txtar")
