@@ -57,6 +57,10 @@ func restoreCases() []testCase {
 			r.is(batch, "2", reel.Failed, "")
 			r.is(batch, "3", reel.InDoubt, "")
 			r.next(batch)
+			again := r.claim(batch) // the look that could not tell
+			r.equal("looked up again", []any{again.Job.ID, again.Lookup}, []any{"3", true})
+			_, err = r.Store.RecordLook(r.ctx, again, reel.Look{Finding: reel.Unsure}, reel.Decision{})
+			r.must(err)
 			c := r.claim(batch)
 			r.equal("tried", []any{c.Job.ID, c.Lookup}, []any{"2", false})
 			r.publish(c)
