@@ -105,7 +105,6 @@ func TestServeGivesOneGoAJob(t *testing.T) {
 	asked := 0
 	p := acting{func(ctx context.Context, _ reel.Assignment, d reel.Desk) reel.Report {
 		for range 3 {
-			go func() { _, _ = io.WriteString(inW, `{"type":"go"}`+"\n") }()
 			if d.Share(ctx) {
 				asked++
 			}
@@ -116,7 +115,10 @@ func TestServeGivesOneGoAJob(t *testing.T) {
 	go func() {
 		done <- worker.Serve(t.Context(), inR, writerFunc(func(b []byte) (int, error) {
 			n, err := out.Write(b)
-			if bytes.Contains(b, []byte(`"posted"`)) {
+			switch {
+			case bytes.Contains(b, []byte(`"share"`)): // the answer, thrice: one that came before the question would be none
+				go func() { _, _ = io.WriteString(inW, strings.Repeat(`{"type":"go"}`+"\n", 3)) }()
+			case bytes.Contains(b, []byte(`"posted"`)):
 				_ = inW.Close()
 			}
 			return n, err
