@@ -46,7 +46,7 @@ const envClaudeKey = "ANTHROPIC_API_KEY"
 const sweepMost = 2 * time.Minute
 
 // phonePublisher checks what can be checked without a phone, and says how its workers are made.
-func (a *app) phonePublisher(s config.Settings, mark string, launch *worker.Launcher, l *logs, secrets []string) (publisher, error) {
+func (a *app) phonePublisher(s config.Settings, mark string, l *logs, secrets []string) (publisher, error) {
 	p := absolute(s.Phone)
 	if p.From == config.FromGeeLark {
 		if _, err := vendor(p); err != nil {
@@ -70,7 +70,7 @@ func (a *app) phonePublisher(s config.Settings, mark string, launch *worker.Laun
 		look:  true,
 		worker: func(id int) runner.Worker {
 			return worker.NewClient(worker.Options{
-				Argv: argv, Launcher: launch, Timeout: s.JobTimeout.Std(), Log: l.worker(id), Mark: mark, Secrets: secrets, Env: withoutLedger(),
+				Argv: argv, Timeout: s.JobTimeout.Std(), Log: l.worker(id), Mark: mark, Secrets: secrets, Env: withoutLedger(),
 			})
 		},
 		tidy: func(ctx context.Context, store *ledger.Store) (string, error) { return sweepPhones(ctx, p, store) },

@@ -40,7 +40,7 @@ type publisher struct {
 }
 
 // publisher checks the chosen publisher before anything is begun, and says how its workers are made.
-func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher, l *logs) (publisher, error) {
+func (a *app) publisher(s config.Settings, mark string, l *logs) (publisher, error) {
 	secrets := secretsOf(os.Environ(), s)
 	switch s.Publisher {
 	case config.PublisherCommand:
@@ -52,7 +52,7 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 			return publisher{}, usageError{err}
 		}
 		make := func(id int) *command.Worker {
-			return command.New(cfg, command.Options{Launcher: launch, Log: l.worker(id), Mark: mark, Secrets: secrets, Env: withoutLedger()})
+			return command.New(cfg, command.Options{Log: l.worker(id), Mark: mark, Secrets: secrets, Env: withoutLedger()})
 		}
 		return publisher{
 			worker:    func(id int) runner.Worker { return make(id) },
@@ -69,13 +69,13 @@ func (a *app) publisher(s config.Settings, mark string, launch *worker.Launcher,
 			look: s.Rehearsal.World != "",
 			worker: func(id int) runner.Worker {
 				return worker.NewClient(worker.Options{
-					Argv: argv, Launcher: launch, Timeout: s.JobTimeout.Std(), Log: l.worker(id), Mark: mark, Secrets: secrets,
+					Argv: argv, Timeout: s.JobTimeout.Std(), Log: l.worker(id), Mark: mark, Secrets: secrets,
 					Env: withoutLedger(),
 				})
 			},
 		}, nil
 	case config.PublisherPhone:
-		return a.phonePublisher(s, mark, launch, l, secrets)
+		return a.phonePublisher(s, mark, l, secrets)
 	case config.PublisherGraph:
 		return a.graphPublisher(s, l, secrets)
 	case "":

@@ -239,12 +239,11 @@ func (a *app) advise(result reel.Result, store *ledger.Store, batch string) {
 
 // workshop is what a supervisor needs beside the ledger.
 type workshop struct {
-	a      *app
-	sup    reel.Supervisor
-	logs   *logs
-	pub    publisher
-	rules  func() *fault.Rules
-	launch *worker.Launcher
+	a     *app
+	sup   reel.Supervisor
+	logs  *logs
+	pub   publisher
+	rules func() *fault.Rules
 }
 
 func (a *app) workshop(s config.Settings) (*workshop, error) {
@@ -258,26 +257,22 @@ func (a *app) workshop(s config.Settings) (*workshop, error) {
 	}
 	host, _ := os.Hostname()
 	w := &workshop{
-		a: a, rules: rules, launch: worker.NewLauncher(0),
+		a: a, rules: rules,
 		sup: reel.Supervisor{
 			ID: rand.Text(), Name: fmt.Sprintf("pid %d on %s", self.PID, host), Process: self,
 			Generation: reel.Generation, Version: version(), Rehearsal: s.Publisher == config.PublisherRehearsal,
 		},
 	}
 	if w.logs, err = openLogs(s.LogDir); err != nil {
-		w.launch.Close()
 		return nil, hinted{err, "name a folder that may be written with log_dir in reelpass.yaml or REELPASS_LOG_DIR"}
 	}
-	if w.pub, err = a.publisher(s, w.sup.ID, w.launch, w.logs); err != nil {
+	if w.pub, err = a.publisher(s, w.sup.ID, w.logs); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
 }
 
-func (w *workshop) close() error {
-	w.launch.Close()
-	return w.logs.close()
-}
+func (w *workshop) close() error { return w.logs.close() }
 
 func (w *workshop) runner(store *ledger.Store, s config.Settings, batch string, see func(reel.Event)) *runner.Runner {
 	return &runner.Runner{

@@ -34,7 +34,7 @@ func New(c Config, o Options) *Worker {
 	w.env = worker.Environment(os.Environ(), append(add, o.Env...)...)
 	if c.protocol() == ProtocolJSONL {
 		w.client = worker.NewClient(worker.Options{
-			Argv: c.Run, Env: o.Env, Dir: o.Dir, Launcher: o.Launcher, Timeout: c.timeout(), Grace: o.Grace,
+			Argv: c.Run, Env: o.Env, Dir: o.Dir, Timeout: c.timeout(), Grace: o.Grace,
 			Log: o.Log, Mark: o.Mark, Secrets: o.Secrets,
 		})
 	}

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { workertest.Main(m) }
 
 // env names the program's role; the find program is told its own by env(1), because one worker runs both.
 func options(s *workertest.Stage, role string) command.Options {
-	return command.Options{Env: s.Env(role), Launcher: s.Launcher, Log: s.Log, Mark: s.Mark, Secrets: []string{s.Secret}}
+	return command.Options{Env: s.Env(role), Log: s.Log, Mark: s.Mark, Secrets: []string{s.Secret}}
 }
 
 func findArgv(s *workertest.Stage) []string {
@@ -236,12 +236,6 @@ func TestCheck(t *testing.T) {
 // BenchmarkTrue compares four slots of /bin/true with a bare loop of four goroutines. The rounds of both alternate, and
 // ratio is the median over the rounds of bare time to ours: the machine's other work hits single rounds hard.
 func BenchmarkTrue(b *testing.B) {
-	for _, threads := range []int{1, 2, 4} {
-		b.Run(fmt.Sprint("threads=", threads), func(b *testing.B) { benchmarkTrue(b, threads) })
-	}
-}
-
-func benchmarkTrue(b *testing.B, threads int) {
 	const slots, round = 4, 200
 	four := func(one func() func()) float64 {
 		start := time.Now()
@@ -257,10 +251,8 @@ func benchmarkTrue(b *testing.B, threads int) {
 		wg.Wait()
 		return time.Since(start).Seconds()
 	}
-	l := worker.NewLauncher(threads)
-	defer func() { _ = l.Close() }()
 	slot := func() func() {
-		w := command.New(command.Config{Run: []string{"/bin/true"}}, command.Options{Launcher: l, Mark: "bench"})
+		w := command.New(command.Config{Run: []string{"/bin/true"}}, command.Options{Mark: "bench"})
 		return func() {
 			if r := w.Publish(context.Background(), reel.Assignment{JobID: "a", Caption: "b"}, yes()); !r.Posted {
 				b.Error(fmt.Sprint(r))

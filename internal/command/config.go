@@ -33,13 +33,12 @@ const DefaultTimeout = 600 * time.Second
 
 // Options are what the supervisor adds.
 type Options struct {
-	Env      []string         // added to the supervisor's environment
-	Dir      string           // working directory; empty means the supervisor's
-	Launcher *worker.Launcher // must be set
-	Grace    time.Duration    // jsonl: how long Close waits before it kills
-	Log      *slog.Logger     // takes the program's stderr; nil drops it
-	Mark     string           // value of REELPASS_MARK
-	Secrets  []string         // values masked in evidence and log
+	Env     []string      // added to the supervisor's environment
+	Dir     string        // working directory; empty means the supervisor's
+	Grace   time.Duration // jsonl: how long Close waits before it kills
+	Log     *slog.Logger  // takes the program's stderr; nil drops it
+	Mark    string        // value of REELPASS_MARK
+	Secrets []string      // values masked in evidence and log
 }
 
 // Check says what keeps a configuration from working: an unknown protocol, a program that is not there or may not be

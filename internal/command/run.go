@@ -65,42 +65,41 @@ func (w *Worker) run(ctx context.Context, argv, env []string, input []byte, star
 		_ = p.inW.Close()
 	}
 	mark := worker.OwnMark(w.opt.Mark)
-	child, err := w.opt.Launcher.Start(worker.Spec{
-		Path: path, Argv: argv, Env: append(env, worker.EnvMark+"="+mark), Dir: w.opt.Dir, Stdin: p.inR, Stdout: p.outW, Stderr: p.errW,
-	})
-	if err != nil {
-		r.startErr = err
-		return r
-	}
-	p.closeTheirs()
-
 	var killed atomic.Int32
-	kill := func(by killer) func() {
-		return func() {
-			killed.CompareAndSwap(int32(byNobody), int32(by))
-			child.Kill()
-		}
-	}
-	unhook := context.AfterFunc(ctx, kill(byContext))
-	defer unhook()
-	timer := time.AfterFunc(w.cfg.timeout(), kill(byTimeout))
-	defer timer.Stop()
-
+	var unhook func() bool
+	var timer, attend *time.Timer
 	var streams sync.WaitGroup
 	attended := make(chan struct{})
-	attend := time.AfterFunc(attendAfter, func() {
-		defer close(attended)
-		streams.Go(func() { worker.Drain(r.stdout, p.outR) })
-		streams.Go(func() { worker.Drain(r.stderr, p.errR) })
-		started(child.Process())
-	})
-	if len(input) > pipeSure {
-		streams.Go(func() {
-			_, _ = p.inW.Write(input) // a program that does not read it does not want it
-			_ = p.inW.Close()
+	r.exit, r.startErr = worker.Run(worker.Spec{
+		Path: path, Argv: argv, Env: append(env, worker.EnvMark+"="+mark), Dir: w.opt.Dir, Stdin: p.inR, Stdout: p.outW, Stderr: p.errW,
+	}, func(child *worker.Child) {
+		p.closeTheirs()
+		kill := func(by killer) func() {
+			return func() {
+				killed.CompareAndSwap(int32(byNobody), int32(by))
+				child.Kill()
+			}
+		}
+		unhook = context.AfterFunc(ctx, kill(byContext))
+		timer = time.AfterFunc(w.cfg.timeout(), kill(byTimeout))
+		attend = time.AfterFunc(attendAfter, func() {
+			defer close(attended)
+			streams.Go(func() { worker.Drain(r.stdout, p.outR) })
+			streams.Go(func() { worker.Drain(r.stderr, p.errR) })
+			started(child.Process())
 		})
+		if len(input) > pipeSure {
+			streams.Go(func() {
+				_, _ = p.inW.Write(input) // a program that does not read it does not want it
+				_ = p.inW.Close()
+			})
+		}
+	})
+	if r.startErr != nil {
+		return r
 	}
-	r.exit = child.Wait()
+	unhook()
+	timer.Stop()
 	r.killed = killer(killed.Load())
 	if r.exit.Code != 0 && w.opt.Mark != "" {
 		// The job is tried or looked up again: what left the program's group must not act for it any more.

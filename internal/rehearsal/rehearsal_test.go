@@ -53,7 +53,7 @@ func TestRehearsalKeepsTheWorkersPromises(t *testing.T) {
 				t.Fatal(err)
 			}
 			return worker.NewClient(worker.Options{
-				Argv: []string{os.Args[0]}, Env: []string{envConfig + "=" + string(cfg)}, Launcher: s.Launcher,
+				Argv: []string{os.Args[0]}, Env: []string{envConfig + "=" + string(cfg)},
 				Timeout: s.Timeout, Log: s.Log, Mark: s.Mark,
 			})
 		},

@@ -14,15 +14,14 @@ import (
 
 // Options say how a Client runs its process.
 type Options struct {
-	Argv     []string      // program and arguments; the program is looked for in PATH
-	Env      []string      // added to the supervisor's environment, as Environment does
-	Dir      string        // working directory; empty means the supervisor's
-	Launcher *Launcher     // nil means one of its own
-	Timeout  time.Duration // no line of the protocol for so long: the process is killed; 0 means 10 minutes
-	Grace    time.Duration // how long Close waits before it kills; 0 means 5 s
-	Log      *slog.Logger  // takes the process's stderr, and what it prints beside the protocol; nil drops them
-	Mark     string        // value of REELPASS_MARK in the process
-	Secrets  []string      // values that are masked in evidence and log, beside what reel.Scrub knows by itself
+	Argv    []string      // program and arguments; the program is looked for in PATH
+	Env     []string      // added to the supervisor's environment, as Environment does
+	Dir     string        // working directory; empty means the supervisor's
+	Timeout time.Duration // no line of the protocol for so long: the process is killed; 0 means 10 minutes
+	Grace   time.Duration // how long Close waits before it kills; 0 means 5 s
+	Log     *slog.Logger  // takes the process's stderr, and what it prints beside the protocol; nil drops them
+	Mark    string        // value of REELPASS_MARK in the process
+	Secrets []string      // values that are masked in evidence and log, beside what reel.Scrub knows by itself
 }
 
 const (
@@ -45,7 +44,6 @@ const (
 // is started at the first assignment, and a fresh one at the next after a fault. A Client is used from one goroutine.
 type Client struct {
 	opt    Options
-	own    *Launcher // when none was given
 	ses    *session
 	deaths int // in a row without a finished job
 }
@@ -79,10 +77,6 @@ func (c *Client) Close() error {
 		c.ses.leave(c.opt.Grace)
 		c.ses = nil
 	}
-	if c.own != nil {
-		_ = c.own.Close()
-		c.own = nil
-	}
 	return nil
 }
 
@@ -100,17 +94,10 @@ func (c *Client) ready(ctx context.Context) (s *session, fault *reel.Evidence) {
 	if !c.pause(ctx) {
 		return nil, interrupted("before the worker was started")
 	}
-	if c.opt.Launcher == nil && c.own == nil {
-		c.own = NewLauncher(1)
-	}
-	l := c.opt.Launcher
-	if l == nil {
-		l = c.own
-	}
 	path, err := Program(c.opt.Argv, c.opt.Dir)
 	if err == nil {
 		mark := OwnMark(c.opt.Mark)
-		c.ses, err = openSession(l, Spec{
+		c.ses, err = openSession(Spec{
 			Path: path, Argv: c.opt.Argv, Dir: c.opt.Dir,
 			Env: append(Environment(os.Environ(), append([]string{EnvMark}, c.opt.Env...)...), EnvMark+"="+mark),
 		}, NewTail(c.opt.Log, "worker stderr", c.opt.Secrets...))

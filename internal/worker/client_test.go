@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { workertest.Main(m) }
 
 func newClient(s *workertest.Stage, argv ...string) *worker.Client {
 	return worker.NewClient(worker.Options{
-		Argv: argv, Env: s.Env(workertest.RoleServe), Launcher: s.Launcher, Timeout: s.Timeout, Log: s.Log, Mark: s.Mark,
+		Argv: argv, Env: s.Env(workertest.RoleServe), Timeout: s.Timeout, Log: s.Log, Mark: s.Mark,
 		Secrets: []string{s.Secret},
 	})
 }

@@ -3,8 +3,10 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -163,34 +165,47 @@ func TestKillMarkedFindsTheDetached(t *testing.T) {
 	}
 }
 
-// The kernel must end a child when its supervisor dies, and not before: closing the launcher ends its threads.
-func TestChildrenDieWithTheLaunchersThreads(t *testing.T) {
+// The kernel ends a child when the thread dies that created it: none may die before the child, whatever else ends threads.
+func TestAChildOutlivesOtherThreads(t *testing.T) {
 	s := workertest.NewStage(t)
-	l := worker.NewLauncher(1)
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = null.Close() }()
-	child, err := l.Start(worker.Spec{
-		Path: os.Args[0], Argv: []string{os.Args[0]}, Env: worker.Environment(os.Environ(), s.Env("stay")...),
-		Stdin: null, Stdout: null, Stderr: null,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	running := make(chan *worker.Child)
+	ended := make(chan worker.Exit)
+	go func() {
+		exit, err := worker.Run(worker.Spec{
+			Path: os.Args[0], Argv: []string{os.Args[0]}, Env: worker.Environment(os.Environ(), s.Env("stay")...),
+			Stdin: null, Stdout: null, Stderr: null,
+		}, func(c *worker.Child) {
+			for range 100 { // each takes a thread with it
+				gone := make(chan struct{})
+				go func() {
+					runtime.LockOSThread()
+					close(gone)
+				}()
+				<-gone
+			}
+			running <- c
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		ended <- exit
+	}()
+	child := <-running
 	met := s.Meet(t, 1)
 	if len(met) != 1 || met[0] != child.Process() || !worker.Alive(met[0]) {
 		t.Errorf("met %+v, started %+v", met, child.Process())
 	}
-	if err := l.Close(); err != nil {
-		t.Error(err)
-	}
-	if exit := child.Wait(); exit.Code != -1 || exit.Text != "signal: killed" {
+	child.Kill()
+	if exit := <-ended; exit.Code != -1 || exit.Text != "signal: killed" {
 		t.Errorf("got %+v", exit)
 	}
 	child.Kill() // the number may be another's by now: must do nothing
-	if _, err := l.Start(worker.Spec{}); !errors.Is(err, worker.ErrClosed) {
+	if _, err := worker.Run(worker.Spec{Path: "/nowhere"}, func(*worker.Child) { t.Error("it was never started") }); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }

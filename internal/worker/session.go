@@ -28,7 +28,7 @@ type session struct {
 }
 
 // openSession starts the process. Its errors are those of the operating system.
-func openSession(l *Launcher, s Spec, stderr *Tail) (*session, error) {
+func openSession(s Spec, stderr *Tail) (*session, error) {
 	var pipes []*os.File
 	pipe := func() (r, w *os.File, err error) {
 		if r, w, err = os.Pipe(); err == nil {
@@ -55,19 +55,27 @@ func openSession(l *Launcher, s Spec, stderr *Tail) (*session, error) {
 		return fail(err)
 	}
 	s.Stdin, s.Stdout, s.Stderr = inR, outW, errW
-	child, err := l.Start(s)
-	if err != nil {
+	ses := &session{stdin: inW, lines: make(chan []byte, 16), stderr: stderr, gone: make(chan struct{})}
+	running := make(chan error)
+	ses.end.Go(func() {
+		exit, err := Run(s, func(c *Child) {
+			ses.child = c
+			running <- nil
+		})
+		if err != nil {
+			running <- err
+			return
+		}
+		ses.exit = exit
+		HurryUp(outR, errR, inW)
+		close(ses.gone)
+	})
+	if err := <-running; err != nil {
 		return fail(err)
 	}
 	for _, theirs := range []*os.File{inR, outW, errW} {
 		_ = theirs.Close()
 	}
-	ses := &session{child: child, stdin: inW, lines: make(chan []byte, 16), stderr: stderr, gone: make(chan struct{})}
-	ses.end.Go(func() {
-		ses.exit = child.Wait()
-		HurryUp(outR, errR, inW)
-		close(ses.gone)
-	})
 	ses.end.Go(func() {
 		defer func() { _ = errR.Close() }()
 		Drain(stderr, errR)

@@ -26,15 +26,14 @@ const (
 
 // Stage is what a worker under test is built from.
 type Stage struct {
-	Launcher *worker.Launcher
-	Timeout  time.Duration
-	Log      *slog.Logger
-	Mark     string // unique to the test
-	Secret   string
-	World    string // file with a line, the job's id, for each effect
-	socket   string
-	hello    chan reel.Process
-	log      *logged
+	Timeout time.Duration
+	Log     *slog.Logger
+	Mark    string // unique to the test
+	Secret  string
+	World   string // file with a line, the job's id, for each effect
+	socket  string
+	hello   chan reel.Process
+	log     *logged
 }
 
 // NewStage makes a stage that ends with the test.
@@ -47,7 +46,7 @@ func NewStage(t *testing.T) *Stage {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s := &Stage{
-		Launcher: worker.NewLauncher(0), Timeout: patience, World: filepath.Join(dir, "world"),
+		Timeout: patience, World: filepath.Join(dir, "world"),
 		Mark: fmt.Sprintf("workertest-%d-%s", os.Getpid(), filepath.Base(dir)), Secret: "hunter2-of-" + filepath.Base(dir),
 		socket: filepath.Join(dir, "s"), hello: make(chan reel.Process, 16), log: &logged{},
 	}
@@ -57,10 +56,7 @@ func NewStage(t *testing.T) *Stage {
 		t.Fatal(err)
 	}
 	go s.accept(l)
-	t.Cleanup(func() {
-		_ = l.Close()
-		_ = s.Launcher.Close()
-	})
+	t.Cleanup(func() { _ = l.Close() })
 	return s
 }
 
