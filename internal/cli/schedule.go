@@ -228,40 +228,58 @@ killed.`,
 }
 
 func (a *app) keepSchedule(c *cobra.Command, s config.Settings, store *ledger.Store, path string) error {
+	out := &lines{to: a.out}
+	ctx, stop := context.WithCancel(c.Context())
+	defer stop()
+	signals := a.watchKeeper(stop, out)
+	keeper, err := a.scheduleKeeper(signals.hard, c, s, store, path, out)
+	if err == nil {
+		keeper.Keep(ctx)
+	}
+	if first := signals.end(); first != nil {
+		a.code = exitCode(reel.Interrupted, first)
+	}
+	return errors.Join(err, out.err)
+}
+
+// watchKeeper watches signals for a keeper, and says what each does.
+func (a *app) watchKeeper(soft func(), out *lines) signals {
+	return watchSignals(soft, func(n int, sig os.Signal) {
+		text := ": running posts finish, nothing new begins; once more to kill the workers"
+		if n > 1 {
+			text = ": workers are killed, what is known is recorded"
+		}
+		out.say("", a.now().Format("15:04:05")+" "+sig.String()+text)
+	})
+}
+
+// scheduleKeeper makes what keeps the schedule of a file. It runs batches as processes of their own, which write to out, and whose workers are killed when
+// hard ends.
+func (a *app) scheduleKeeper(hard context.Context, c *cobra.Command, s config.Settings, store *ledger.Store, path string, out *lines) (*schedule.Keeper, error) {
 	process, err := worker.Self()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	who := reel.Supervisor{
 		ID: rand.Text(), Name: fmt.Sprintf("pid %d on %s", process.PID, host), Process: process,
 		Generation: reel.Generation, Version: version(), Rehearsal: s.Publisher == config.PublisherRehearsal,
 	}
 	if err := store.Enlist(who); err != nil {
-		return err
+		return nil, err
 	}
 	argv, err := a.runArgv(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := &lines{to: a.out}
 	say := func(text string) {
 		out.say("", a.now().Format("15:04:05")+" "+strings.TrimSpace(text))
 	}
-	ctx, stop := context.WithCancel(c.Context())
-	defer stop()
-	signals := watchSignals(stop, func(n int, sig os.Signal) {
-		text := ": running posts finish, nothing new begins; once more to kill the workers"
-		if n > 1 {
-			text = ": workers are killed, what is known is recorded"
-		}
-		say(sig.String() + text)
-	})
 	duty := reel.Duty{Name: reel.ScheduleDuty, Owner: who.ID, Who: who.Name}
-	keeper := &schedule.Keeper{
+	return &schedule.Keeper{
 		Ledger: store, Duty: duty, Clock: a.now, Say: say,
 		Dead:  dead,
 		Plans: func() ([]schedule.Plan, error) { _, plans, err := a.plans([]string{path}); return plans, err },
@@ -270,14 +288,9 @@ func (a *app) keepSchedule(c *cobra.Command, s config.Settings, store *ledger.St
 		},
 		Run: func(ctx context.Context, batch string) (string, bool) {
 			a.awaitFree(ctx, store, batch)
-			return runBatch(ctx, signals.hard, slices.Concat(argv, []string{"--batch", batch}), out.named(batch))
+			return runBatch(ctx, hard, slices.Concat(argv, []string{"--batch", batch}), out.named(batch))
 		},
-	}
-	keeper.Keep(ctx)
-	if first := signals.end(); first != nil {
-		a.code = exitCode(reel.Interrupted, first)
-	}
-	return out.err
+	}, nil
 }
 
 // dead says that a process of this machine has ended. Of another machine's nothing is certain.
@@ -498,6 +511,6 @@ func (a *app) examineSchedule() []finding {
 			first = p
 		}
 	}
-	return []finding{{Check: "schedule", OK: true, Text: fmt.Sprintf("%s, the next is %s at %s, while 'reelpass schedule run' runs",
+	return []finding{{Check: "schedule", OK: true, Text: fmt.Sprintf("%s, the next is %s at %s, while 'reelpass schedule run' or 'serve --schedule' runs",
 		count(len(plans), "plan", "plans"), first.Name, onClock(first.Next(a.now()), first))}}
 }

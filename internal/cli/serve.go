@@ -29,6 +29,7 @@ type serveFlags struct {
 	hosts             []string
 	link, token       bool
 	name, role        string
+	schedule          string
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -45,8 +46,12 @@ which send it as 'Authorization: Bearer TOKEN'.
 
 What it may be called beside localhost is named with --host: a request under any
 other name is refused. Give it --cert and --key, or a proxy that speaks TLS,
-before it listens on a network.`,
-		Example: "  reelpass serve\n  reelpass serve --link --name anna --role look",
+before it listens on a network.
+
+With --schedule it keeps the schedule of a file as well, as 'reelpass schedule
+run' does, and shows what comes next. Ctrl-C then lets running posts finish, and
+the dashboard is there until they have; a second one kills the workers.`,
+		Example: "  reelpass serve\n  reelpass serve --schedule schedule.yaml\n  reelpass serve --link --name anna --role look",
 		Args:    cobra.NoArgs,
 	}
 	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8765", "`ADDRESS` to listen on")
@@ -57,19 +62,26 @@ before it listens on a network.`,
 	c.Flags().BoolVar(&f.token, "token", false, "print a token for scripts, and end")
 	c.Flags().StringVar(&f.name, "name", "", "whose link or token it is, for the journal (default: you)")
 	c.Flags().StringVar(&f.role, "role", string(access.Steer), "what they may do: `ROLE` look or steer")
+	c.Flags().StringVar(&f.schedule, "schedule", "", "keep the schedule of this `FILE` too")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		switch {
 		case access.Role(f.role) != access.Look && access.Role(f.role) != access.Steer:
 			return usage("--role is look or steer, not %q", f.role)
 		case (f.cert == "") != (f.key == ""):
 			return usage("--cert and --key go together")
-		case f.link && f.token:
-			return usage("say either --link or --token")
+		case f.link && f.token, (f.link || f.token) && f.schedule != "":
+			return usage("say either --link or --token or --schedule")
 		}
 		if f.name == "" {
 			f.name = a.person()
 		}
-		return a.withLedger(c, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
+		keeps := f.schedule != ""
+		if keeps {
+			if _, _, err := a.plans([]string{f.schedule}); err != nil {
+				return err
+			}
+		}
+		return a.with(c, ledger.Options{MustExist: !keeps}, func(ctx context.Context, s config.Settings, store *ledger.Store) error {
 			book := access.Open(accessFile(s.DB), a.now)
 			if f.token {
 				token, err := book.Issue(access.Token, f.name, access.Role(f.role))
@@ -81,7 +93,7 @@ before it listens on a network.`,
 			if f.link {
 				return a.printLink(book, f)
 			}
-			return a.serve(ctx, s, store, book, f)
+			return a.serve(ctx, c, s, store, book, f)
 		})
 	}
 	return c
@@ -117,7 +129,7 @@ func (a *app) printLink(book *access.Book, f serveFlags) error {
 	return err
 }
 
-func (a *app) serve(ctx context.Context, s config.Settings, store *ledger.Store, book *access.Book, f serveFlags) (err error) {
+func (a *app) serve(ctx context.Context, c *cobra.Command, s config.Settings, store *ledger.Store, book *access.Book, f serveFlags) (err error) {
 	judge, err := judge(s)
 	if err != nil {
 		return err
@@ -137,6 +149,7 @@ func (a *app) serve(ctx context.Context, s config.Settings, store *ledger.Store,
 		Ledger: store, Access: book, Rules: judge, Hosts: f.hosts, Evidence: s.Phone.Evidence, Zone: time.Local, About: about, Secure: f.cert != "",
 		Absent: func(h reel.Held) reel.Decision { return runner.Absent(h.Claim) },
 		Alerts: alerts,
+		Coming: a.coming(f.schedule),
 		Clock:  a.now, Log: log,
 	})
 	if err != nil {
@@ -149,9 +162,30 @@ func (a *app) serve(ctx context.Context, s config.Settings, store *ledger.Store,
 	if ip := net.ParseIP(strings.Trim(hostOf(f.listen), "[]")); f.cert == "" && (ip == nil || !ip.IsLoopback()) {
 		fmt.Fprintln(a.err, "hint: it listens on a network without TLS: whoever listens there reads along; give it --cert and --key")
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
+	if f.schedule == "" {
+		watched, unwatch := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+		defer unwatch()
+		ctx = watched
+	} else {
+		out := &lines{to: a.out}
+		keeping, leave := context.WithCancel(ctx)
+		signals := a.watchKeeper(leave, out)
+		defer signals.end()
+		keeper, err := a.scheduleKeeper(signals.hard, c, s, store, f.schedule, out)
+		if err != nil {
+			leave()
+			return errors.Join(err, listener.Close())
+		}
+		defer wg.Wait()
+		defer leave() // also where the server ends by itself
+		wg.Go(func() {
+			defer stop() // until the last post is done somebody may want to see it
+			keeper.Keep(keeping)
+		})
+	}
 	if tell != nil {
 		telling, end := context.WithCancel(ctx)
 		defer wg.Wait()
@@ -159,6 +193,25 @@ func (a *app) serve(ctx context.Context, s config.Settings, store *ledger.Store,
 		wg.Go(func() { tell(telling) })
 	}
 	return d.Serve(ctx, listener, f.cert, f.key)
+}
+
+// coming says what a schedule begins next; nil where there is none. What is wrong with the file the keeper says.
+func (a *app) coming(path string) func() []dashboard.Coming {
+	if path == "" {
+		return nil
+	}
+	return func() (all []dashboard.Coming) {
+		_, plans, err := a.plans([]string{path})
+		if err != nil {
+			return nil
+		}
+		now := a.now()
+		for _, p := range plans {
+			at := p.Next(now)
+			all = append(all, dashboard.Coming{Plan: p.Name, At: at, Batch: p.BatchOf(at)})
+		}
+		return all
+	}
 }
 
 func hostOf(address string) string {

@@ -131,10 +131,11 @@ func roughly(d time.Duration) time.Duration {
 const perPage = 20
 
 type batchesData struct {
-	Now   []batchRow
-	Past  []batchRow
-	Older int // where the next page begins, 0 where none does
-	Empty bool
+	Now    []batchRow
+	Coming []Coming
+	Past   []batchRow
+	Older  int // where the next page begins, 0 where none does
+	Empty  bool
 }
 
 func (s *Server) batchesPage(r *request) (view, error) {
@@ -161,6 +162,10 @@ func (s *Server) batchesPage(r *request) (view, error) {
 	}
 	if from+perPage < len(past) {
 		d.Older = from + perPage
+	}
+	if s.Coming != nil {
+		d.Coming = slices.DeleteFunc(s.Coming(), func(c Coming) bool { return c.At.IsZero() })
+		sortBy(d.Coming, func(x, y Coming) bool { return x.At.Before(y.At) })
 	}
 	title := "Batches"
 	if len(d.Now) > 0 {

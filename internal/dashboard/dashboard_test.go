@@ -54,7 +54,12 @@ func newSite(t *testing.T) *site {
 			return reel.Decision{State: reel.Failed, DuePass: h.Pass + 1, Why: "not there"}
 		},
 		Alerts: func() (arrived, failed, gathered int64) { return 3, 1, 2 },
-		Log:    slog.New(slog.NewTextHandler(s.log, nil)),
+		Coming: func() []dashboard.Coming {
+			return []dashboard.Coming{
+				{Plan: "weekly", Batch: "weekly-2", At: time.Now().Add(50 * time.Hour)}, {Plan: "over"}, {Plan: "evening", Batch: "evening-7", At: time.Now().Add(90 * time.Minute)},
+			}
+		},
+		Log: slog.New(slog.NewTextHandler(s.log, nil)),
 	})
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -210,6 +215,14 @@ func TestEveryPageIsThere(t *testing.T) {
 		if code, _ := s.get(c, path); code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)
 		}
+	}
+}
+
+func TestWhatComesNextIsShownInItsOrder(t *testing.T) {
+	s := newSite(t)
+	_, body := s.get(s.browser(access.Look), "/")
+	if !regexp.MustCompile(`(?s)Next</h2>.*<b>evening</b> begins .*\(in 1 h [23]\d m\).*as evening-7.*<b>weekly</b> begins .*as weekly-2`).MatchString(body) || strings.Contains(body, "over</b>") {
+		t.Error(body)
 	}
 }
 

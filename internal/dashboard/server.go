@@ -41,8 +41,16 @@ type Config struct {
 	Secure   bool           // it is reached by https
 	// Alerts is how many messages arrived and did not, and how many events were told together with others, for the metrics; nil where none are told.
 	Alerts func() (arrived, failed, gathered int64)
+	// Coming is what a schedule begins next, in any order; nil where none is kept.
+	Coming func() []Coming
 	Clock  func() time.Time
 	Log    *slog.Logger
+}
+
+// Coming is a batch that will begin by itself.
+type Coming struct {
+	Plan, Batch string
+	At          time.Time // zero where no time is left
 }
 
 // Fact is a line of the page of settings.
