@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -50,11 +49,11 @@ given up before. Rules that would have cost a post are refused, unless you say
 		if s.Rules == "" {
 			return hinted{usage("there is no file of your own rules"), "name one: --rules rules.yaml, and rules: rules.yaml in reelpass.yaml so that runs follow it"}
 		}
-		text, old, proposed, err := proposedRules(s, args[0])
+		x, err := extend(s, args[0])
 		if err != nil {
 			return err
 		}
-		changes, err := a.replay(c.Context(), s, old, proposed)
+		changes, err := a.replay(c.Context(), s, x.Old, x.New)
 		if err != nil {
 			return err
 		}
@@ -67,8 +66,11 @@ given up before. Rules that would have cost a post are refused, unless you say
 		case *dry:
 			return nil
 		}
-		if err := writeWhole(s.Rules, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+		if err := writeWhole(s.Rules, func(w io.Writer) error { _, err := w.Write(x.Text); return err }); err != nil {
 			return fmt.Errorf("rules file %s: %w", s.Rules, err)
+		}
+		if err := a.noteRules(c.Context(), s, x); err != nil {
+			return err
 		}
 		if !*asJSON {
 			fmt.Fprintf(a.out, "added to %s\n", s.Rules)
@@ -78,53 +80,29 @@ given up before. Rules that would have cost a post are refused, unless you say
 	return c
 }
 
-// proposedRules are the text of one's own rules file with those of another file behind it, and the tables of verdicts without and with them.
-func proposedRules(s config.Settings, path string) (text []byte, old, proposed *fault.Rules, err error) {
+// extend puts the rules of a file behind one's own.
+func extend(s config.Settings, path string) (fault.Extension, error) {
 	added, err := os.ReadFile(path)
 	if err != nil {
-		return nil, nil, nil, cannotRead("rules", path, err)
+		return fault.Extension{}, cannotRead("rules", path, err)
 	}
 	own, err := os.ReadFile(s.Rules)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		old = fault.Default()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fault.Extension{}, cannotRead("rules file", s.Rules, err)
+	}
+	x, err := fault.Extend(s.Rules, own, path, added)
+	switch _, taken := errors.AsType[*fault.CaseError](err); {
+	case taken:
+		return x, hinted{usageError{err}, "nothing was added; make the rule narrower (texts, sources), or its case right"}
 	case err != nil:
-		return nil, nil, nil, cannotRead("rules file", s.Rules, err)
-	default:
-		if old, err = rules(s); err != nil {
-			return nil, nil, nil, err
-		}
+		return x, usageError{err}
 	}
-	if text, err = fault.Append(s.Rules, own, path, added); err != nil {
-		return nil, nil, nil, usageError{err}
-	}
-	parsed, err := fault.Parse(s.Rules, text)
-	if err != nil {
-		return nil, nil, nil, usageError{err}
-	}
-	proposed = parsed.Before(fault.Default())
-	fresh, err := fault.Parse(path, added)
-	if err != nil {
-		return nil, nil, nil, usageError{err}
-	}
-	for _, r := range fresh.All() {
-		if len(r.Cases) == 0 {
-			return nil, nil, nil, usage("%s: rule %q has no case: give it a message that it must know", path, r.ID)
-		}
-	}
-	known := old.Test()
-	for _, m := range proposed.Test() {
-		if !slices.Contains(known, m) {
-			return nil, nil, nil, hinted{usage("%s: %s", path, m), "nothing was added; make the rule narrower (texts, sources), or its case right"}
-		}
-	}
-	return text, old, proposed, nil
+	return x, nil
 }
 
 // replay holds rules against what the ledger remembers; nothing where there is no ledger yet.
 func (a *app) replay(ctx context.Context, s config.Settings, old, proposed *fault.Rules) (fault.Changes, error) {
-	limits := s.Limits()
-	replay := fault.NewReplay(old, proposed, func(v reel.Verdict) bool { return plan.After(plan.Try{}, v, limits).State != reel.Failed })
+	replay := fault.NewReplay(old, proposed, stops(s.Limits()))
 	store, err := openAs(ctx, s, ledger.Options{ReadOnly: true})
 	var none *ledger.FileError
 	if errors.As(err, &none) && none.Kind == ledger.Missing {
@@ -135,6 +113,24 @@ func (a *app) replay(ctx context.Context, s config.Settings, old, proposed *faul
 	}
 	err = errors.Join(eachEvent(ctx, store, replay.Add), store.Close())
 	return replay.Changes(), err
+}
+
+// noteRules puts into the journal, where there is one, which rules were added.
+func (a *app) noteRules(ctx context.Context, s config.Settings, x fault.Extension) error {
+	store, err := openAs(ctx, s, ledger.Options{MustExist: true})
+	var none *ledger.FileError
+	if errors.As(err, &none) && none.Kind == ledger.Missing {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(store.RulesAdded(ctx, a.person(), x.Added...), store.Close())
+}
+
+// stops says whether a verdict ends a job that has all its tries left.
+func stops(l reel.Limits) func(reel.Verdict) bool {
+	return func(v reel.Verdict) bool { return plan.After(plan.Try{}, v, l).State != reel.Failed }
 }
 
 // eachEvent goes over the journal.

@@ -130,7 +130,7 @@ func (a *app) printLink(book *access.Book, f serveFlags) error {
 }
 
 func (a *app) serve(ctx context.Context, c *cobra.Command, s config.Settings, store *ledger.Store, book *access.Book, f serveFlags) (err error) {
-	judge, err := judge(s)
+	own, err := openRules(s)
 	if err != nil {
 		return err
 	}
@@ -146,11 +146,11 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s config.Settings, st
 	f.listen = listener.Addr().String() // the port may have been left to the system
 	about := []dashboard.Fact{{Name: "reelpass", Value: version()}, {Name: "ledger", Value: ledger.Shown(s.DB)}, {Name: "publisher", Value: s.Publisher}}
 	d, err := dashboard.New(dashboard.Config{
-		Ledger: store, Access: book, Rules: judge, Hosts: f.hosts, Evidence: s.Phone.Evidence, Zone: time.Local, About: about, Secure: f.cert != "",
+		Ledger: store, Access: book, Rules: own.table, Hosts: f.hosts, Evidence: s.Phone.Evidence, Zone: time.Local, About: about, Secure: f.cert != "",
 		Absent: func(h reel.Held) reel.Decision { return runner.Absent(h.Claim) },
 		Alerts: alerts,
-		Coming: a.coming(f.schedule),
-		Clock:  a.now, Log: log,
+		Coming: a.coming(f.schedule), Teach: own.teach(s),
+		Clock: a.now, Log: log,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())

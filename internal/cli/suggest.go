@@ -117,7 +117,11 @@ func (a *app) suggest(rules *fault.Rules, kinds *fault.Clusterer, asJSON bool) e
 			fmt.Fprintln(a.out, "  # no rule: its words do not tell it from other failures")
 			continue
 		}
-		if err := a.writeRule(*s.Rule); err != nil {
+		text, err := rule.YAML()
+		if err != nil {
+			return err
+		}
+		if _, err := a.out.Write(text); err != nil {
 			return err
 		}
 	}
@@ -125,32 +129,4 @@ func (a *app) suggest(rules *fault.Rules, kinds *fault.Clusterer, asJSON bool) e
 		fmt.Fprintf(a.err, "%s of still other kinds were not sorted\n", count(n, "attempt", "attempts"))
 	}
 	return nil
-}
-
-// writeRule writes a rule as YAML. Its values are written as JSON, which is YAML too, so that no message can break out of its place.
-func (a *app) writeRule(r newRule) error {
-	lines := []struct {
-		name  string
-		value any
-		given bool
-	}{
-		{"sources", r.Sources, len(r.Sources) > 0}, {"texts", r.Texts, len(r.Texts) > 0}, {"match", r.Match, r.Match != ""},
-	}
-	fmt.Fprintf(a.out, "  - id: %s\n    category: FILL IN\n    type: FILL IN\n", r.ID)
-	for _, l := range lines {
-		if !l.given {
-			continue
-		}
-		data, err := json.Marshal(l.value)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(a.out, "    %s: %s\n", l.name, data)
-	}
-	text, err := json.Marshal(r.Case)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(a.out, "    cases: [{text: %s}]\n", text)
-	return err
 }

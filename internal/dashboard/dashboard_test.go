@@ -14,12 +14,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"reelpass/internal/access"
 	"reelpass/internal/dashboard"
-	"reelpass/internal/fault"
 	"reelpass/internal/ledger"
 	"reelpass/internal/plan"
 	"reelpass/internal/reel"
@@ -32,6 +32,10 @@ type site struct {
 	store *ledger.Store
 	book  *access.Book
 	log   *strings.Builder
+
+	mu   sync.Mutex
+	own  []byte // rules of one's own
+	full bool   // nothing more can be written
 }
 
 var me = reel.Supervisor{ID: "sup", Name: "host:1", Process: reel.Process{Host: "host", PID: 1}}
@@ -49,7 +53,7 @@ func newSite(t *testing.T) *site {
 	must(t, os.WriteFile(filepath.Join(dir, "secret"), []byte("secret"), 0o600))
 	must(t, os.Symlink(filepath.Join(dir, "secret"), filepath.Join(evidence, "job-1.1", "link")))
 	d, err := dashboard.New(dashboard.Config{
-		Ledger: store, Access: s.book, Rules: fault.Default, Evidence: evidence, Zone: time.UTC, Clock: time.Now,
+		Ledger: store, Access: s.book, Rules: s.rules, Teach: s.teach(), Evidence: evidence, Zone: time.UTC, Clock: time.Now,
 		Absent: func(h reel.Held) reel.Decision {
 			return reel.Decision{State: reel.Failed, DuePass: h.Pass + 1, Why: "not there"}
 		},

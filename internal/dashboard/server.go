@@ -43,8 +43,10 @@ type Config struct {
 	Alerts func() (arrived, failed, gathered int64)
 	// Coming is what a schedule begins next, in any order; nil where none is kept.
 	Coming func() []Coming
-	Clock  func() time.Time
-	Log    *slog.Logger
+	// Teach is the file of one's own rules; nil where the settings name none.
+	Teach *Teach
+	Clock func() time.Time
+	Log   *slog.Logger
 }
 
 // Coming is a batch that will begin by itself.
@@ -65,6 +67,7 @@ type Server struct {
 	evidence *os.Root     // nil where there is none
 	slow     *bucket      // of wrong codes
 	hub      *hub
+	teaching sync.Mutex // held while a rule is added
 
 	reading  sync.Mutex // held by whoever reads the journal on
 	mu       sync.Mutex // guards what follows
@@ -270,6 +273,7 @@ func (s *Server) routes() http.Handler {
 	page("GET /in-doubt/{batch}/{job}", s.doubtPage)
 	page("GET /failures", s.failuresPage)
 	page("GET /rules", s.rulesPage)
+	page("GET /rules/teach/{sig}", s.teachPage)
 	page("GET /settings", s.settingsPage)
 	step := func(pattern string, f func(*request) (view, error)) {
 		m.HandleFunc("POST "+pattern, s.steering(s.page(f)))
@@ -282,6 +286,8 @@ func (s *Server) routes() http.Handler {
 	step("/in-doubt/{batch}/{job}/check", s.checkDoubt)
 	step("/in-doubt/{batch}/{job}", s.resolve)
 	step("/settings/revoke", s.revoke)
+	step("/rules/teach/{sig}", s.tryRule)
+	step("/rules/teach/{sig}/keep", s.keepRule)
 	s.apiRoutes(m)
 	m.HandleFunc("POST /view", s.setView)
 	m.HandleFunc("POST /sign-out", s.signOut)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"reelpass/internal/reel"
 )
@@ -29,6 +30,13 @@ func (s *Store) Pause(ctx context.Context, batch string, paused bool, by string)
 			}
 		}
 		return t.journal(id, 0, &reel.Event{Kind: kind, Batch: batch, By: by})
+	})
+}
+
+// RulesAdded notes who added which rules: verdicts change by them, and the journal is where one looks for why.
+func (s *Store) RulesAdded(ctx context.Context, by string, ids ...string) error {
+	return s.do(func(t *tx) error {
+		return t.journal(0, 0, &reel.Event{Kind: reel.EventRulesAdded, By: by, Text: strings.Join(ids, ", ")})
 	})
 }
 

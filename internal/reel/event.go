@@ -32,6 +32,7 @@ const (
 	EventResumed     EventKind = "resumed"
 	EventScheduled   EventKind = "scheduled"      // an appointment of the schedule began; Text says of which plan, and the batch
 	EventMissed      EventKind = "missed"         // appointments of the schedule were not kept; Count, Text
+	EventRulesAdded  EventKind = "rules_added"    // a person added rules of their own; Text names them
 	EventBreakerOpen EventKind = "breaker_open"   // nothing is claimed, as Outage says; also when a canary failed alike
 	EventProbe       EventKind = "breaker_probe"  // the job claimed just now is the canary
 	EventBreakerShut EventKind = "breaker_closed" // jobs are claimed again; Outage is what was
