@@ -53,7 +53,8 @@ docs/simulate.md has both. 'reelpass simulate --kinds' lists the faults.
 
 With --graph it is Instagram's official API that is simulated, for publisher
 graph: accounts with tokens, containers, limits, and with --scenario mixed every
-way in which its calls were seen to fail.`,
+way in which its calls were seen to fail. Any file will do as a video there:
+graph.check is off.`,
 		Example: `  reelpass simulate --accounts mira,lina -- reelpass run posts.csv --db sim.db
   reelpass simulate --phones 8 --scenario mixed --pictures shots -- reelpass run posts.csv --db sim.db
   reelpass simulate --graph --accounts mira,lina -- reelpass run posts.csv --db sim.db`,
