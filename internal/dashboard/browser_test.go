@@ -43,6 +43,8 @@ func TestPagesInABrowser(t *testing.T) {
 	}
 	s := newSite(t)
 	s.fill()
+	s.unknown()
+	lessons := s.lessons(s.browser(access.Steer))
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WSURLReadTimeout(time.Minute))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	defer stop()
@@ -76,7 +78,7 @@ func TestPagesInABrowser(t *testing.T) {
 		must(t, chromedp.Run(ctx, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: screen.theme}})))
 		for name, path := range map[string]string{
 			"batches": "/", "batch": "/b/night", "jobs": "/b/night/jobs", "job": "/b/night/jobs/job-3", "accounts": "/accounts", "account": "/accounts/acc3",
-			"nowhere": "/b/no-such-batch", "nothing": "/b/night/jobs?q=zzz", "doubts": "/in-doubt", "doubt": "/in-doubt/night/job-4", "failures": "/failures", "rules": "/rules", "settings": "/settings", "brake": "/b/night/brake",
+			"nowhere": "/b/no-such-batch", "nothing": "/b/night/jobs?q=zzz", "doubts": "/in-doubt", "doubt": "/in-doubt/night/job-4", "failures": "/failures", "rules": "/rules", "settings": "/settings", "teach": lessons[0], "brake": "/b/night/brake",
 		} {
 			var wider bool
 			var shot []byte
