@@ -111,8 +111,13 @@ func (a *app) replay(ctx context.Context, s config.Settings, old, proposed *faul
 	if err != nil {
 		return fault.Changes{}, err
 	}
-	err = errors.Join(eachEvent(ctx, store, replay.Add), store.Close())
-	return replay.Changes(), err
+	for e, err := range store.History(ctx) {
+		if err != nil {
+			return fault.Changes{}, errors.Join(err, store.Close())
+		}
+		replay.Add(e)
+	}
+	return replay.Changes(), store.Close()
 }
 
 // noteRules puts into the journal, where there is one, which rules were added.
@@ -133,24 +138,6 @@ func stops(l reel.Limits) func(reel.Verdict) bool {
 	return func(v reel.Verdict) bool { return plan.After(plan.Try{}, v, l).State != reel.Failed }
 }
 
-// eachEvent goes over the journal.
-func eachEvent(ctx context.Context, store *ledger.Store, see func(reel.Event)) error {
-	const most = 2000
-	for after := int64(0); ; {
-		events, err := store.Journal(ctx, after, most)
-		if err != nil {
-			return err
-		}
-		for _, e := range events {
-			after = e.Seq
-			see(e)
-		}
-		if len(events) < most {
-			return nil
-		}
-	}
-}
-
 func (a *app) sayChanges(c fault.Changes, asJSON bool) error {
 	if asJSON {
 		c.Examples = list(c.Examples)
@@ -160,12 +147,7 @@ func (a *app) sayChanges(c fault.Changes, asJSON bool) error {
 		_, err := fmt.Fprintln(a.out, "the ledger remembers no failure: nothing to hold the rules against")
 		return err
 	}
-	fmt.Fprintf(a.out, "of %s that failed, %d judged otherwise: %s saved, %s lost", count(c.Attempts, "attempt", "attempts"), c.Judged,
-		count(c.Saved, "retry", "retries"), count(c.Lost, "post", "posts"))
-	if c.Again > 0 {
-		fmt.Fprintf(a.out, ", %s given up that would have been tried again", count(c.Again, "job", "jobs"))
-	}
-	fmt.Fprintln(a.out)
+	fmt.Fprintln(a.out, c)
 	for _, e := range c.Examples {
 		a.say("  ", fmt.Sprintf("%s: %s -> %s  %s", e.Job, verdictWords(e.Old), verdictWords(e.New), console.Clean(e.Text)))
 	}

@@ -76,15 +76,18 @@ the rule into your file. What the rules know by now is left out.`,
 // unknown sorts what no rule knows of the journal into kinds.
 func unknown(ctx context.Context, store *ledger.Store, rules *fault.Rules, batch string) (*fault.Clusterer, error) {
 	kinds := fault.NewClusterer(fault.MostClusters)
-	err := eachEvent(ctx, store, func(e reel.Event) {
+	for e, err := range store.History(ctx) {
+		if err != nil {
+			return nil, err
+		}
 		if e.Kind != reel.EventFailed && e.Kind != reel.EventInDoubt || e.Evidence == nil || batch != "" && e.Batch != batch {
-			return
+			continue
 		}
 		if rules.Judge(*e.Evidence).Category == reel.Unknown {
 			kinds.Add(*e.Evidence, string(e.Job), e.Account)
 		}
-	})
-	return kinds, err
+	}
+	return kinds, nil
 }
 
 func (a *app) suggest(rules *fault.Rules, kinds *fault.Clusterer, asJSON bool) error {

@@ -180,6 +180,8 @@ func (p page) say(e reel.Event) told {
 		return told{mark: "!", style: yellow, head: "paused" + by(e) + ": no job is claimed until 'reelpass resume'", more: some(text)}
 	case reel.EventResumed:
 		return told{mark: "+", style: cyan, head: "resumed" + by(e), more: some(text)}
+	case reel.EventRulesAdded:
+		return told{mark: "+", style: cyan, head: "rules added" + by(e), more: some(text)}
 	case reel.EventWaiting:
 		return told{mark: "-", head: fmt.Sprintf("%ds until pass %d", seconds(e.Remaining.Std()), e.Pass)}
 	case reel.EventWorkerUp:

@@ -94,17 +94,19 @@ func (s *Server) gather(ctx context.Context) (needs, error) {
 			n.Waiting += h.Waiting
 		}
 	}
+	var causes []overview.Cause
 	s.sum(func(o *overview.Overview) {
 		n.Behind = s.behind
 		for _, st := range list {
-			for _, c := range o.Causes(st.Name) {
-				if open := c.By[overview.ToDo] + c.By[overview.NotPosted]; c.Verdict.Category == reel.Unknown && open > 0 {
-					n.Unknown++
-					n.Affected += open
-				}
-			}
+			causes = append(causes, o.Causes(st.Name)...)
 		}
 	})
+	for _, c := range causes {
+		if open := c.By[overview.ToDo] + c.By[overview.NotPosted]; open > 0 && s.unknown(c) {
+			n.Unknown++
+			n.Affected += open
+		}
+	}
 	return n, nil
 }
 

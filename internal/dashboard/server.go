@@ -67,7 +67,7 @@ type Server struct {
 	evidence *os.Root     // nil where there is none
 	slow     *bucket      // of wrong codes
 	hub      *hub
-	teaching sync.Mutex // held while a rule is added
+	teaching sync.Mutex // held while a rule is tried or kept
 
 	reading  sync.Mutex // held by whoever reads the journal on
 	mu       sync.Mutex // guards what follows
@@ -273,7 +273,7 @@ func (s *Server) routes() http.Handler {
 	page("GET /in-doubt/{batch}/{job}", s.doubtPage)
 	page("GET /failures", s.failuresPage)
 	page("GET /rules", s.rulesPage)
-	page("GET /rules/teach/{sig}", s.teachPage)
+	page("GET /rules/suggest/{sig}", s.teachPage)
 	page("GET /settings", s.settingsPage)
 	step := func(pattern string, f func(*request) (view, error)) {
 		m.HandleFunc("POST "+pattern, s.steering(s.page(f)))
@@ -286,8 +286,7 @@ func (s *Server) routes() http.Handler {
 	step("/in-doubt/{batch}/{job}/check", s.checkDoubt)
 	step("/in-doubt/{batch}/{job}", s.resolve)
 	step("/settings/revoke", s.revoke)
-	step("/rules/teach/{sig}", s.tryRule)
-	step("/rules/teach/{sig}/keep", s.keepRule)
+	step("/rules/suggest/{sig}", s.teach)
 	s.apiRoutes(m)
 	m.HandleFunc("POST /view", s.setView)
 	m.HandleFunc("POST /sign-out", s.signOut)

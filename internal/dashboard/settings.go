@@ -41,6 +41,8 @@ func (s *Server) revoke(r *request) (view, error) {
 
 type rulesData struct {
 	Unknown []causeRow
+	Known   []causeRow // no rule knew them, and one does by now
+	Own     string     // the file of one's own rules
 	Rules   []fault.Rule
 	Query   string
 	Shown   int
@@ -52,15 +54,23 @@ func (s *Server) rulesPage(r *request) (view, error) {
 		return view{}, err
 	}
 	var d rulesData
+	if s.Teach != nil {
+		d.Own = s.Teach.File
+	}
+	var causes []causeRow
 	s.sum(func(o *overview.Overview) {
 		for _, name := range names {
-			for _, c := range causeRows(o.Causes(name), 1000) {
-				if c.Verdict.Category == reel.Unknown {
-					d.Unknown = append(d.Unknown, c)
-				}
-			}
+			causes = append(causes, causeRows(o.Causes(name), 1000)...)
 		}
 	})
+	for _, c := range causes {
+		switch {
+		case s.unknown(c.Cause):
+			d.Unknown = append(d.Unknown, c)
+		case c.Verdict.Category == reel.Unknown:
+			d.Known = append(d.Known, c)
+		}
+	}
 	d.Query = r.URL.Query().Get("category")
 	for _, rule := range s.Rules().All() {
 		if d.Query == "" || string(rule.Category) == d.Query {

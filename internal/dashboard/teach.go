@@ -1,7 +1,10 @@
 package dashboard
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,7 +28,7 @@ type Teach struct {
 
 // What a page waits for, and looks at.
 const (
-	replayMost   = 20 * time.Second // a history may be long: the command line has more patience than a browser
+	replayMost   = 10 * time.Second // a history may be long: the command line has more patience than a browser
 	teachersJobs = 20               // jobs whose failures a rule is made of
 )
 
@@ -41,6 +44,7 @@ type lesson struct {
 	Case     string
 	Wrong    map[string]string // what is wrong, by field; by "" what is wrong with the whole
 	Tried    bool
+	Seen     string // names what the file would be with the rule
 	Changes  fault.Changes
 	YAML     string
 	Kept     bool
@@ -129,10 +133,10 @@ func (l lesson) page() view {
 	return v
 }
 
-// fill reads the form, and says what is wrong with it.
-func (l *lesson) fill(form url.Values) {
+// fill reads the form, and says what is wrong with it. A rule replaces another one of its name, so it needs a name of its own.
+func (l *lesson) fill(form url.Values, taken func(id string) bool) {
 	text := func(name string) string { return strings.TrimSpace(strings.ReplaceAll(form.Get(name), "\r\n", "\n")) }
-	l.Rule = fault.Rule{ID: text("id"), Category: reel.Category(text("category")), Type: text("type"), Match: text("match")}
+	l.Rule = fault.Rule{ID: text("id"), Category: reel.Category(text("category")), Type: text("type"), Match: text("match"), In: fault.Words}
 	l.Words, l.Case = text("words"), text("case")
 	for line := range strings.Lines(l.Words) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -147,98 +151,133 @@ func (l *lesson) fill(form url.Values) {
 		name, why string
 		wrong     bool
 	}{
-		{"id", "give it a name of small letters, digits and dashes", l.Rule.ID == ""},
-		{"category", "say whose trouble it is", !slices.Contains(l.Category, l.Rule.Category)},
-		{"type", "say in a word what it is, as media_format", l.Rule.Type == "" || strings.ContainsAny(l.Rule.Type, " \t/")},
-		{"words", "say by which words it is known", len(l.Rule.Texts) == 0 && l.Rule.Match == ""},
-		{"case", "give it a message that it must know", l.Case == ""},
+		{"id", "Give it a name of small letters, digits and dashes.", l.Rule.ID == ""},
+		{"id", "There is a rule of this name: give it another one.", taken(l.Rule.ID)},
+		{"category", "Say whose trouble it is.", !slices.Contains(l.Category, l.Rule.Category)},
+		{"type", "Say in a word what it is, as media_format.", l.Rule.Type == "" || strings.ContainsAny(l.Rule.Type, " \t/")},
+		{"words", "Say by which words it is known.", len(l.Rule.Texts) == 0 && l.Rule.Match == ""},
+		{"case", "Give it a message that it must know.", l.Case == ""},
 	} {
 		if f.wrong {
 			l.Wrong[f.name] = f.why
 		}
 	}
+	if field, why := l.Rule.Fault(); len(l.Wrong) == 0 && why != "" {
+		l.Wrong[fields[field]] = why
+	}
 }
 
-// try reads the form and says what the rule would have changed. Nothing is written.
-func (s *Server) try(r *request) (l lesson, text []byte, err error) {
-	if l, err = s.lessonOf(r); err != nil {
-		return l, nil, err
+// fields are those of the form that the fields of a rule come from; what comes from none is wrong with the whole.
+var fields = map[string]string{"id": "id", "category": "category", "texts": "words", "match": "match", "sources": "source", "cases": "case"}
+
+// blame says beside which field it stands why a rule cannot be added.
+func (l *lesson) blame(err error) {
+	var broken *fault.CaseError
+	switch {
+	case !errors.As(err, &broken):
+		l.Wrong[""] = err.Error()
+	case broken.Rule == l.Rule.ID:
+		l.Wrong["case"] = "The rule does not know this message: " + broken.Why + "."
+	default:
+		l.Wrong["words"] = "The rule takes what another one knows: " + broken.String() + "."
+	}
+}
+
+// teach says what a rule would have changed, and keeps it where that was asked for.
+func (s *Server) teach(r *request) (view, error) {
+	l, err := s.lessonOf(r)
+	if err != nil {
+		return view{}, err
 	}
 	if s.Teach == nil {
-		return l, nil, badRequest("there is no file of one's own rules: the setting rules names one")
+		return view{}, badRequest("there is no file of one's own rules: the setting rules names one")
 	}
-	if l.fill(r.PostForm); len(l.Wrong) > 0 {
-		return l, nil, nil
+	l.fill(r.PostForm, func(id string) bool {
+		return slices.ContainsFunc(s.Rules().All(), func(known fault.Rule) bool { return known.ID == id })
+	})
+	if len(l.Wrong) > 0 {
+		return l.page(), nil
 	}
-	item, err := l.Rule.YAML()
-	if err != nil {
-		return l, nil, err
+	// Two that add at once would lose one, and two that go over the history are slower than one after the other.
+	if !s.teaching.TryLock() {
+		l.Wrong[""] = "Somebody else tries a rule just now. Do it again in a moment."
+		return l.page(), nil
 	}
-	l.YAML = string(item)
+	defer s.teaching.Unlock()
 	own, err := s.Teach.Read()
 	if err != nil {
-		return l, nil, err
+		return view{}, err
 	}
+	text, err := s.try(r, &l, own)
+	if err == nil && l.Tried && r.PostForm.Get("do") == "keep" {
+		err = s.keep(r, &l, own, text)
+	}
+	return l.page(), err
+}
+
+// try says what a rule would have changed, and how the file would read with it. Nothing is written.
+func (s *Server) try(r *request, l *lesson, own []byte) (text []byte, err error) {
+	item, err := l.Rule.YAML()
+	if err != nil {
+		return nil, err
+	}
+	l.YAML = string(item)
 	x, err := fault.Extend(l.File, own, "the rule", append([]byte("rules:\n"), item...))
 	if err != nil {
-		l.Wrong[""] = err.Error()
-		return l, nil, nil
+		l.blame(err)
+		return nil, nil
 	}
 	replay := fault.NewReplay(x.Old, x.New, s.Teach.Stops)
 	ctx, cancel := context.WithTimeout(r.ctx, replayMost)
 	defer cancel()
-	for after, more := int64(0), true; more; {
-		events, err := s.Ledger.Journal(ctx, after, mostInAnswer)
+	for e, err := range s.Ledger.History(ctx) {
 		switch {
 		case err != nil && ctx.Err() != nil && r.ctx.Err() == nil:
-			l.Wrong[""] = fmt.Sprintf("the history is too long to go over it in %s: put the rule into a file, and 'reelpass rules add' it", replayMost)
-			return l, nil, nil
+			l.Wrong[""] = fmt.Sprintf("The history is too long to go over it in %s: put the rule into a file, and 'reelpass rules add' it.", shownDuration(replayMost))
+			return nil, nil
 		case err != nil:
-			return l, nil, err
+			return nil, err
 		}
-		for _, e := range events {
-			after = e.Seq
-			replay.Add(e)
-		}
-		more = len(events) == mostInAnswer
+		replay.Add(e)
 	}
-	l.Tried, l.Changes = true, replay.Changes()
-	return l, x.Text, nil
+	sum := sha256.Sum256(x.Text)
+	l.Tried, l.Changes, l.Seen = true, replay.Changes(), hex.EncodeToString(sum[:])
+	return x.Text, nil
 }
 
-// tryRule shows what a rule would have changed.
-func (s *Server) tryRule(r *request) (view, error) {
-	l, _, err := s.try(r)
-	if err != nil {
-		return view{}, err
-	}
-	return l.page(), nil
-}
-
-// keepRule puts a rule into the file of one's own, unless it would have cost a post.
-func (s *Server) keepRule(r *request) (view, error) {
-	s.teaching.Lock() // two that add at once would lose one
-	defer s.teaching.Unlock()
-	l, text, err := s.try(r)
+// keep puts a rule that was tried into the file of one's own, unless it would have cost a post, or is not what was seen when it was tried.
+func (s *Server) keep(r *request, l *lesson, own, text []byte) error {
 	switch {
-	case err != nil:
-		return view{}, err
-	case !l.Tried:
-		return l.page(), nil
 	case l.Lost():
-		l.Wrong[""] = "it was not kept: it would have cost " + plural(l.Changes.Lost, "post", "posts")
-		return l.page(), nil
+		l.Wrong[""] = "It was not kept: it would have cost " + plural(l.Changes.Lost, "post", "posts") + "."
+		return nil
+	case r.PostForm.Get("seen") != l.Seen:
+		l.Wrong[""] = "It was not kept: the rule or your file is not any more what it was when you tried it. This is what it would change now."
+		return nil
 	case l.Stops() && r.PostForm.Get("stops") == "":
-		l.Wrong["stops"] = "tick that you know it"
-		return l.page(), nil
+		l.Wrong["stops"] = "Tick that you know it."
+		return nil
+	}
+	now, err := s.Teach.Read()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(now, own) {
+		l.Wrong[""] = "It was not kept: your file was changed meanwhile. Try it again."
+		return nil
 	}
 	if err := s.Teach.Write(text); err != nil {
-		return view{}, err
+		return err
 	}
 	s.Log.Info("a rule was added", "rule", l.Rule.ID, "by", r.Who.Name)
 	l.Kept = true
 	if err := s.Ledger.RulesAdded(r.ctx, r.Who.Name, l.Rule.ID); err != nil {
-		return view{}, err
+		return fmt.Errorf("the rule is kept, but the journal does not say by whom: %w", err)
 	}
-	return l.page(), nil
+	return nil
+}
+
+// unknown says that no rule knows a cause: none did when it was judged, and none does by now.
+func (s *Server) unknown(c overview.Cause) bool {
+	return c.Verdict.Category == reel.Unknown && s.Rules().Judge(*c.Example.Evidence).Category == reel.Unknown
 }

@@ -37,7 +37,11 @@ func (s *site) teach() *dashboard.Teach {
 		Read: func() ([]byte, error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			return s.own, nil
+			text := s.own
+			if s.edited != nil {
+				s.own, s.edited = s.edited, nil
+			}
+			return text, nil
 		},
 		Write: func(text []byte) error {
 			s.mu.Lock()
@@ -102,7 +106,7 @@ func (s *site) unknown() {
 func (s *site) lessons(c *http.Client) []string {
 	_, body := s.get(c, "/rules")
 	var all []string
-	for _, m := range regexp.MustCompile(`href="(/rules/teach/[^"]+)"`).FindAllStringSubmatch(body, -1) {
+	for _, m := range regexp.MustCompile(`href="(/rules/suggest/[^"]+)"`).FindAllStringSubmatch(body, -1) {
 		all = append(all, m[1])
 	}
 	return all
@@ -136,6 +140,19 @@ func TestARuleIsTaught(t *testing.T) {
 		}
 		return f
 	}
+	seen := regexp.MustCompile(`name="seen" value="([0-9a-f]+)"`)
+	keep := func(at string, form url.Values) (int, string) { // what was tried
+		t.Helper()
+		_, body := s.post(anna, at, form)
+		f := url.Values{"do": {"keep"}}
+		for k, v := range form {
+			f[k] = v
+		}
+		if m := seen.FindStringSubmatch(body); m != nil {
+			f.Set("seen", m[1])
+		}
+		return s.post(anna, at, f)
+	}
 	kept := func() string {
 		text, _ := s.teach().Read()
 		return string(text)
@@ -148,44 +165,61 @@ func TestARuleIsTaught(t *testing.T) {
 		says   string
 	}{
 		"somebody who looks":      {look, at, form, 403, "may look"},
-		"what is known":           {anna, "/rules/teach/0000", form, 404, "unknown any more"},
-		"nobody says whose":       {anna, at, with("category", ""), 422, "say whose trouble it is"},
-		"unknown is no answer":    {anna, at, with("category", "unknown"), 422, "say whose trouble it is"},
-		"no words":                {anna, at, with("words", " "), 422, "by which words"},
+		"what is known":           {anna, "/rules/suggest/0000", form, 404, "unknown any more"},
+		"nobody says whose":       {anna, at, with("category", ""), 422, "Say whose trouble it is"},
+		"unknown is no answer":    {anna, at, with("category", "unknown"), 422, "Say whose trouble it is"},
+		"no words":                {anna, at, with("words", " "), 422, "by which words it is known"},
 		"no case":                 {anna, at, with("case", ""), 422, "a message that it must know"},
 		"no type":                 {anna, at, with("type", "two words"), 422, "in a word"},
-		"a case it does not know": {anna, at, with("case", "nothing like it"), 422, "nothing like it"},
-		"a bad expression":        {anna, at, with("match", "(("), 422, "match"},
-		"a foreign source":        {anna, at, with("source", "dream"), 422, "dream"},
-		"others' cases":           {anna, at, with("words", "device offline", "source", "", "case", "device offline"), 422, "device offline"},
-		"it is tried":             {anna, at, form, 200, "<b>2 retries saved, 0 posts lost</b>"},
-		"it stops accounts":       {anna, at + "/keep", with("category", "account"), 422, "tick that you know it"},
+		"a case it does not know": {anna, at, with("case", "nothing like it"), 422, `id="w-case">The rule does not know this message`},
+		"a bad expression":        {anna, at, with("match", "(("), 422, `id="w-match"`},
+		"a foreign source":        {anna, at, with("source", "dream"), 422, `id="w-source"`},
+		"others' cases":           {anna, at, with("words", "device offline", "source", "", "case", "device offline"), 422, `id="w-words">The rule takes what another one knows`},
+		"it is tried":             {anna, at, form, 200, "2 retries saved, 0 posts lost</b>"},
+		"another rule's name":     {anna, at, with("id", fault.Default().All()[0].ID), 422, "There is a rule of this name"},
+		"it was not tried":        {anna, at, with("do", "keep"), 422, "not any more what it was when you tried it"},
+		"it was tried otherwise":  {anna, at, with("do", "keep", "seen", "00"), 422, "not any more what it was when you tried it"},
 	} {
 		code, body := s.post(c.client, c.path, c.form)
 		if code != c.code || !strings.Contains(body, c.says) {
 			t.Errorf("%s: %d, without %q: %s", what, code, c.says, body)
 		}
-		if code == 422 && c.form.Get("id") != "" && !strings.Contains(body, `value="my-flange"`) {
+		if code == 422 && c.form.Get("id") == "my-flange" && !strings.Contains(body, `value="my-flange"`) {
 			t.Errorf("%s: what was typed is lost", what)
 		}
 		if kept() != "" {
 			t.Fatalf("%s: it was kept", what)
 		}
 	}
-	costly := with("words", "mumble warped", "case", "the mumble warped", "id", "my-mumble")
+	if code, body := keep(at, with("category", "account")); code != 422 || !strings.Contains(body, "Tick that you know it") || kept() != "" {
+		t.Errorf("it stops accounts: %d %s", code, body)
+	}
+	costly := with("do", "keep", "words", "mumble warped", "case", "the mumble warped", "id", "my-mumble")
 	for _, l := range lessons {
 		if l != at {
-			if code, body := s.post(anna, l+"/keep", costly); code != 422 || !strings.Contains(body, "it would have cost 1 post") || kept() != "" {
+			if code, body := s.post(anna, l, costly); code != 422 || !strings.Contains(body, "it would have cost 1 post") || strings.Contains(body, "Keep this rule") || kept() != "" {
 				t.Errorf("a rule that costs a post: %d %s", code, body)
 			}
 		}
 	}
+	_, body := s.post(anna, at, form)
+	behind := with("do", "keep", "seen", seen.FindStringSubmatch(body)[1])
+	s.own = []byte("# mine\n")
+	if code, body := s.post(anna, at, behind); code != 422 || !strings.Contains(body, "not any more what it was") || kept() != "# mine\n" {
+		t.Errorf("the file was changed after it was tried: %d %s", code, body)
+	}
+	s.own = nil
+	s.edited = []byte("# edited\n")
+	if code, body := s.post(anna, at, behind); code != 422 || !strings.Contains(body, "changed meanwhile") || kept() != "# edited\n" {
+		t.Errorf("the file was changed while it was tried: %d %s", code, body)
+	}
+	s.own = nil
 	s.full = true
-	if code, _ := s.post(anna, at+"/keep", form); code != 500 || kept() != "" {
+	if code, _ := keep(at, form); code != 500 || kept() != "" {
 		t.Errorf("the disk is full: %d", code)
 	}
 	s.full = false
-	if code, body := s.post(anna, at+"/keep", form); code != 200 || !strings.Contains(body, "The rule is kept") {
+	if code, body := keep(at, form); code != 200 || !strings.Contains(body, "The rule is kept") {
 		t.Fatalf("%d %s", code, body)
 	}
 	if v := s.rules().Judge(reel.Evidence{Source: reel.SourceTool, Text: "Quibble flange jammed again"}); v.Rule != "my-flange" || v.Category != reel.Content {
@@ -196,10 +230,10 @@ func TestARuleIsTaught(t *testing.T) {
 	if e := events[len(events)-1]; e.Kind != reel.EventRulesAdded || e.By != "anna" || e.Text != "my-flange" {
 		t.Errorf("%+v", e)
 	}
-	if code, body := s.post(anna, at+"/keep", form); code != 422 || !strings.Contains(body, "is already at") {
+	if code, body := keep(at, form); code != 422 || !strings.Contains(body, "There is a rule of this name") {
 		t.Errorf("twice: %d %s", code, body)
 	}
-	if code, body := s.get(anna, "/rules"); code != 200 || !strings.Contains(body, "<code>my-flange</code>") {
+	if code, body := s.get(anna, "/rules"); code != 200 || !strings.Contains(body, `<code>my-flange</code> <span class="tag">yours`) || !strings.Contains(body, "What a rule knows by now") || strings.Contains(body, at) {
 		t.Errorf("%d: the new rule is not in the list", code)
 	}
 }

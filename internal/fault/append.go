@@ -26,9 +26,6 @@ func Append(name string, text []byte, extra string, added []byte) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		text = []byte("rules:\n")
-	}
 	had, replace, err := parseFile(name, text)
 	if err != nil {
 		return nil, err
@@ -41,8 +38,11 @@ func Append(name string, text []byte, extra string, added []byte) ([]byte, error
 	}
 	var out bytes.Buffer
 	out.Write(text)
-	if !bytes.HasSuffix(text, []byte("\n")) {
+	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
 		out.WriteByte('\n')
+	}
+	if _, err := mapping(name, text); err != nil { // it was parsed before: there is nothing in it, or comments alone
+		out.WriteString("rules:\n")
 	}
 	for _, line := range lines {
 		if blank := len(line) - len(strings.TrimLeft(line, " ")); strings.TrimSpace(line) != "" {

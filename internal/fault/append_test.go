@@ -20,8 +20,9 @@ rules:
 func TestRulesAreAddedBehindThoseThatAreThere(t *testing.T) {
 	const one = "- id: my-zorp\n    category: account\n    type: zorp\n    texts: [zorp gate]\n"
 	for what, c := range map[string]struct{ before, after string }{
-		"a new file":    {"", "rules:\n" + newRules[strings.Index(newRules, "  - id"):]},
-		"behind others": {"# mine\nrules:\n  " + one + "    # the end", "# mine\nrules:\n  " + one + "    # the end\n" + newRules[strings.Index(newRules, "  - id"):]},
+		"a new file":     {"", "rules:\n" + newRules[strings.Index(newRules, "  - id"):]},
+		"comments alone": {"# mine", "# mine\nrules:\n" + newRules[strings.Index(newRules, "  - id"):]},
+		"behind others":  {"# mine\nrules:\n  " + one + "    # the end", "# mine\nrules:\n  " + one + "    # the end\n" + newRules[strings.Index(newRules, "  - id"):]},
 		"where the list is flush": {
 			"rules:\n- id: my-zorp\n  category: account\n  type: zorp\n  texts: [zorp gate]\n",
 			"rules:\n- id: my-zorp\n  category: account\n  type: zorp\n  texts: [zorp gate]\n" +

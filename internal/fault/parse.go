@@ -127,7 +127,7 @@ func parseFile(name string, data []byte) (list []Rule, replace bool, err error) 
 		if rule.In == "" {
 			rule.In = Words
 		}
-		if field, why := rule.fault(); why != "" {
+		if field, why := rule.Fault(); why != "" {
 			return nil, false, fmt.Errorf("%s:%s: rule %q: %s", name, node.at(field), rule.ID, why)
 		}
 		if first, twice := seen[rule.ID]; twice {
@@ -194,8 +194,8 @@ func placed(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// fault says what is wrong with a rule and which field shows it; "" means nothing.
-func (r *Rule) fault() (field, why string) {
+// Fault says what is wrong with a rule and which field shows it; "" means nothing.
+func (r *Rule) Fault() (field, why string) {
 	switch {
 	case r.ID == "":
 		return "id", "it has no id"

@@ -49,7 +49,7 @@ func Propose(base *Rules, c Cluster, said reel.Verdict) (Rule, error) {
 			rule.Match = strings.Join(quoted, fmt.Sprintf(`.{1,%d}`, apart))
 		}
 		rule.ID = freeID(base, parts)
-		if field, _ := rule.fault(); field != "" {
+		if field, _ := rule.Fault(); field != "" {
 			continue
 		}
 		alone, err := build([]Rule{rule})

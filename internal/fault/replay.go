@@ -1,6 +1,8 @@
 package fault
 
 import (
+	"fmt"
+
 	"reelpass/internal/reel"
 )
 
@@ -29,6 +31,23 @@ type Changes struct {
 	Lost     int      `json:"lost"`     // posts, and doubts that may be some, which would not have been: likewise
 	Again    int      `json:"again"`    // jobs that were given up and would have been tried again
 	Examples []Judged `json:"examples"` // the first few that are judged otherwise
+}
+
+// String says them in a line.
+func (c Changes) String() string {
+	text := fmt.Sprintf("of %s that failed, %d judged otherwise: %s saved, %s lost", count(c.Attempts, "attempt", "attempts"), c.Judged,
+		count(c.Saved, "retry", "retries"), count(c.Lost, "post", "posts"))
+	if c.Again > 0 {
+		text += ", " + count(c.Again, "job", "jobs") + " given up that would have been tried again"
+	}
+	return text
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // Judged is a failure that two tables of rules judge differently.

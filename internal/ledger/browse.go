@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,28 @@ func (s *Store) Journal(ctx context.Context, after int64, most int) ([]reel.Even
 		return err
 	})
 	return events, s.trouble(err)
+}
+
+// History is the whole journal, the oldest event first.
+func (s *Store) History(ctx context.Context) iter.Seq2[reel.Event, error] {
+	return func(yield func(reel.Event, error) bool) {
+		const most = 2000
+		for after := int64(0); ; {
+			events, err := s.Journal(ctx, after, most)
+			if err != nil {
+				yield(reel.Event{}, err)
+				return
+			}
+			for _, e := range events {
+				if after = e.Seq; !yield(e, nil) {
+					return
+				}
+			}
+			if len(events) < most {
+				return
+			}
+		}
+	}
 }
 
 func scanEvent(rows *sql.Rows) (reel.Event, error) {

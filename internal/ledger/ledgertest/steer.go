@@ -1,6 +1,8 @@
 package ledgertest
 
 import (
+	"fmt"
+
 	"reelpass/internal/reel"
 )
 
@@ -93,6 +95,19 @@ func steerCases() []testCase {
 				r.must(err)
 				r.next(batch)
 			}
+		}},
+		{"who added which rules stands in the journal, which can be read to its end", func(r *room) {
+			const more = 2001 // than are read at once
+			for i := range more {
+				r.must(r.Store.RulesAdded(r.ctx, "me", "my-rule", fmt.Sprint(i)))
+			}
+			n := 0
+			for e, err := range r.Store.History(r.ctx) {
+				r.must(err)
+				r.equal("event", []any{e.Kind, e.By, e.Text}, []any{reel.EventRulesAdded, "me", fmt.Sprintf("my-rule, %d", n)})
+				n++
+			}
+			r.equal("events", n, more)
 		}},
 		{"pausing an unknown batch is told", func(r *room) {
 			r.wantErr(r.Store.Pause(r.ctx, "none", true, "me"), reel.ErrNotFound)

@@ -50,6 +50,7 @@ type Steering interface {
 	Pause(ctx context.Context, batch string, paused bool, by string) error
 	Retry(ctx context.Context, batch string, id reel.JobID, by string) (reel.Event, error)
 	Cancel(ctx context.Context, batch string, id reel.JobID, by string) (reel.Event, error)
+	RulesAdded(ctx context.Context, by string, ids ...string) error
 	Resolve(ctx context.Context, batch string, id reel.JobID, look reel.Look, decide func(reel.Held) reel.Decision) (reel.Event, error)
 }
 
@@ -87,6 +88,7 @@ type Appointing interface {
 type Browsing interface {
 	Head(context.Context) (int64, error)
 	Journal(ctx context.Context, after int64, most int) ([]reel.Event, error)
+	History(context.Context) iter.Seq2[reel.Event, error]
 	Page(ctx context.Context, batch string, f ledger.Filter, place int64, most int) (ledger.Page, error)
 }
 
