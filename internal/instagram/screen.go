@@ -95,7 +95,12 @@ type screensFile struct {
 }
 
 // ReadRules reads rules in the form of screens.yaml.
-func ReadRules(in io.Reader) (*Recogniser, error) {
+func ReadRules(in io.Reader) (_ *Recogniser, err error) {
+	defer func() { // the YAML library panics on some malformed input
+		if recover() != nil {
+			err = errors.New("screens: not readable as YAML")
+		}
+	}()
 	var f screensFile
 	if err := yaml.NewDecoder(in, yaml.Strict()).Decode(&f); err != nil {
 		return nil, fmt.Errorf("screens: %s", strings.TrimSpace(yaml.FormatError(err, false, true)))

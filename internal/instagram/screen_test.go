@@ -157,6 +157,30 @@ func TestReadRulesRefuses(t *testing.T) {
 	}
 }
 
+// Rules are read from a file that people change: whatever is in it, it is refused, or it judges screens.
+func FuzzReadRules(f *testing.F) {
+	f.Add("phrases:\n  share: {en: [Share]}\nscreens:\n  - {id: a, screen: b, all: ['=@share'], any: ['#x'], none: ['~y.*']}\nvariants:\n  - {screen: b, variant: c, all: [web]}")
+	f.Add("screens:\n  - {id: a, screen: b, all: [web]}\n  - {id: a, screen: c, all: [web]}")
+	f.Add("screens: [")
+	f.Add("screens:\n !0 #0\n0\n  #0") // the YAML library panicked
+	f.Fuzz(func(t *testing.T, text string) {
+		z, err := instagram.ReadRules(strings.NewReader(text))
+		if (z == nil) == (err == nil) {
+			t.Fatalf("%v, %v", z, err)
+		}
+		if err != nil {
+			return
+		}
+		r, err := instagram.ReadRecorded([]byte(`{"elements":[{"id":"share_button","text":"Share","bounds":[0,0,1,1]}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := z.Recognise(r.Screen, r.Context); got.Trouble != "" && got.Rule == "" {
+			t.Error("a trouble without a rule")
+		}
+	})
+}
+
 func FuzzReadRecorded(f *testing.F) {
 	f.Add([]byte(`{"id":7,"me":"a","context":{"share_tapped":true},"elements":[{"id":"share_button","text":"Share","bounds":[0,0,1,1]}]}`))
 	f.Add([]byte(`{"elements":[{"bounds":[1]}]} x`))

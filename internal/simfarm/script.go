@@ -1,6 +1,7 @@
 package simfarm
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -24,7 +25,12 @@ type account struct {
 const everybody = "*"
 
 // ReadScript reads a script: YAML as docs/simulate.md shows. An error names the line.
-func ReadScript(r io.Reader) (*Script, error) {
+func ReadScript(r io.Reader) (_ *Script, err error) {
+	defer func() { // the YAML library panics on some malformed input
+		if recover() != nil {
+			err = errors.New("scenario: not readable as YAML")
+		}
+	}()
 	data, err := io.ReadAll(io.LimitReader(r, 1<<20))
 	if err != nil {
 		return nil, err
