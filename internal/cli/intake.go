@@ -325,7 +325,7 @@ in a spreadsheet.`,
 				},
 				"json": func(w io.Writer) error { return posts.WriteJSON(w, store.Jobs(ctx, batch, ledger.Filter{})) },
 				"html": func(w io.Writer) error {
-					course, err := report.CourseOf(ctx, store, batch)
+					course, err := report.CourseOf(store.History(ctx), batch)
 					if err != nil {
 						return err
 					}

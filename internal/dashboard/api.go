@@ -270,6 +270,13 @@ func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, status, text)
 		return
 	}
+	if s.scripts.Add(1) > mostViewer {
+		s.scripts.Add(-1)
+		w.Header().Set("Retry-After", "30")
+		writeProblem(w, http.StatusServiceUnavailable, "too many scripts listen")
+		return
+	}
+	defer s.scripts.Add(-1)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	out := http.NewResponseController(w)

@@ -352,3 +352,36 @@ func TestAScriptMissesNoEvent(t *testing.T) {
 		}
 	}
 }
+
+// Listeners are bounded, and one that goes makes room.
+func TestNotEverybodyListensAtOnce(t *testing.T) {
+	s := newSite(t)
+	token, err := s.book.Issue(access.Token, "script", access.Look)
+	must(t, err)
+	listen := func(ctx context.Context) int {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/v1/events", http.NoBody)
+		must(t, err)
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(req)
+		must(t, err)
+		t.Cleanup(func() { _ = res.Body.Close() })
+		return res.StatusCode
+	}
+	first, leave := context.WithCancel(t.Context())
+	if code := listen(first); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	n := 1
+	for ; n < 1000 && listen(t.Context()) == http.StatusOK; n++ {
+	}
+	if n != 200 {
+		t.Errorf("%d listen at once", n)
+	}
+	leave()
+	until := time.Now().Add(time.Minute)
+	for listen(t.Context()) != http.StatusOK {
+		if time.Now().After(until) {
+			t.Fatal("one has left, and nobody else may listen")
+		}
+	}
+}

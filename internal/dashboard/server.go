@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"reelpass/internal/access"
@@ -67,7 +68,8 @@ type Server struct {
 	evidence *os.Root     // nil where there is none
 	slow     *bucket      // of wrong codes
 	hub      *hub
-	teaching sync.Mutex // held while a rule is tried or kept
+	teaching sync.Mutex   // held while a rule is tried or kept
+	scripts  atomic.Int64 // that listen to the journal
 
 	reading  sync.Mutex // held by whoever reads the journal on
 	mu       sync.Mutex // guards what follows

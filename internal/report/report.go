@@ -2,7 +2,6 @@ package report
 
 import (
 	"bufio"
-	"context"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -20,17 +19,10 @@ import (
 //go:embed page.html
 var pageSource string
 
-// Journal is where a report reads how a batch went.
-type Journal interface {
-	// Journal returns up to most events that follow event number after, the oldest first.
-	Journal(ctx context.Context, after int64, most int) ([]reel.Event, error)
-}
-
 const (
-	atOnce    = 2000 // events of one reading
-	mostRows  = 50   // of a list of failures
-	jobsInOne = 500  // jobs in one table: a browser lays out those that are looked at
-	mostText  = 200  // characters of a caption or an error: enough to know it by
+	mostRows  = 50  // of a list of failures
+	jobsInOne = 500 // jobs in one table: a browser lays out those that are looked at
+	mostText  = 200 // characters of a caption or an error: enough to know it by
 )
 
 // Course is how a batch went, by its journal.
@@ -40,25 +32,20 @@ type Course struct {
 	Accounts []overview.Cause // and by account: the signature is its name
 }
 
-// CourseOf adds up the journal of a batch. Its memory grows with the jobs that failed.
-func CourseOf(ctx context.Context, j Journal, batch string) (Course, error) {
+// CourseOf adds up what a journal has of a batch. Its memory grows with the jobs that failed.
+func CourseOf(journal iter.Seq2[reel.Event, error], batch string) (Course, error) {
 	types := overview.New(func(_ reel.Evidence, v reel.Verdict, _ ...string) string { return trouble(v) })
 	accounts := overview.New(func(_ reel.Evidence, _ reel.Verdict, own ...string) string { return own[len(own)-1] })
 	var last time.Time
-	for after, more := int64(0), true; more; {
-		events, err := j.Journal(ctx, after, atOnce)
+	for e, err := range journal {
 		if err != nil {
 			return Course{}, fmt.Errorf("report: %w", err)
 		}
-		for _, e := range events {
-			after = e.Seq
-			if e.Batch == batch {
-				last = e.At
-				types.Add(e)
-				accounts.Add(e)
-			}
+		if e.Batch == batch {
+			last = e.At
+			types.Add(e)
+			accounts.Add(e)
 		}
-		more = len(events) == atOnce
 	}
 	return Course{Series: types.Pace(batch, last).Series, Types: types.Causes(batch), Accounts: accounts.Causes(batch)}, nil
 }

@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -42,9 +41,12 @@ func each(records []reel.Record) iter.Seq2[reel.Record, error] {
 // journal is one that a test wrote.
 type journal []reel.Event
 
-func (j journal) Journal(_ context.Context, after int64, most int) ([]reel.Event, error) {
-	rest := j[after:]
-	return rest[:min(most, len(rest))], nil
+func (j journal) events(yield func(reel.Event, error) bool) {
+	for _, e := range j {
+		if !yield(e, nil) {
+			return
+		}
+	}
 }
 
 // night is a batch with jobs in every state, and how they came there.
@@ -133,7 +135,7 @@ func night() (reel.Status, journal, []reel.Record) {
 
 func write(t testing.TB, w io.Writer, s reel.Status, j journal, records []reel.Record) {
 	t.Helper()
-	course, err := report.CourseOf(t.Context(), j, s.Name)
+	course, err := report.CourseOf(j.events, s.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +224,7 @@ func TestPageAsksNobody(t *testing.T) {
 			{Seq: 2, At: start.Add(time.Minute), Batch: s.Name, Kind: reel.EventFailed, Job: r.ID, Account: r.Account, Evidence: &reel.Evidence{Text: r.Error}, Verdict: &r.Verdict},
 		}
 		var b strings.Builder
-		course, err := report.CourseOf(context.Background(), j, s.Name)
+		course, err := report.CourseOf(j.events, s.Name)
 		if err == nil {
 			err = report.Write(&b, s, course, each([]reel.Record{r}), start, time.UTC)
 		}
@@ -267,15 +269,11 @@ type brokenWriter struct{ err error }
 
 func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }
 
-type brokenJournal struct{ err error }
-
-func (j brokenJournal) Journal(context.Context, int64, int) ([]reel.Event, error) { return nil, j.err }
-
 // A fault of the jobs, of the journal or of the file comes out: half a report that calls itself whole is a lie.
 func TestFaultsComeOut(t *testing.T) {
 	cause := errors.New("cause")
 	s, _, records := night()
-	_, err := report.CourseOf(t.Context(), brokenJournal{cause}, s.Name)
+	_, err := report.CourseOf(func(yield func(reel.Event, error) bool) { yield(reel.Event{}, cause) }, s.Name)
 	for name, err := range map[string]error{
 		"journal": err,
 		"file":    report.Write(brokenWriter{cause}, s, report.Course{}, each(records), start, nil),
