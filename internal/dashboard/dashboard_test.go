@@ -42,7 +42,7 @@ type site struct {
 
 var me = reel.Supervisor{ID: "sup", Name: "host:1", Process: reel.Process{Host: "host", PID: 1}}
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, change ...func(*dashboard.Config)) *site {
 	t.Helper()
 	dir := t.TempDir()
 	store, err := ledger.Open(t.Context(), filepath.Join(dir, "l.db"), ledger.Options{})
@@ -54,7 +54,7 @@ func newSite(t *testing.T) *site {
 	must(t, os.WriteFile(filepath.Join(evidence, "job-1.1", "screen.png"), []byte("\x89PNG"), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "secret"), []byte("secret"), 0o600))
 	must(t, os.Symlink(filepath.Join(dir, "secret"), filepath.Join(evidence, "job-1.1", "link")))
-	d, err := dashboard.New(dashboard.Config{
+	config := dashboard.Config{
 		Ledger: store, Access: s.book, Rules: s.rules, Teach: s.teach(), Evidence: evidence, Zone: time.UTC, Clock: time.Now,
 		Absent: func(h reel.Held) reel.Decision {
 			return reel.Decision{State: reel.Failed, DuePass: h.Pass + 1, Why: "not there"}
@@ -66,7 +66,11 @@ func newSite(t *testing.T) *site {
 			}
 		},
 		Log: slog.New(slog.NewTextHandler(s.log, nil)),
-	})
+	}
+	for _, f := range change {
+		f(&config)
+	}
+	d, err := dashboard.New(config)
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -317,7 +321,7 @@ func TestABulkStepTakesWhatItShowed(t *testing.T) {
 	if s.state("job-2") != reel.Failed {
 		t.Fatal("the preview has changed something")
 	}
-	frozen := regexp.MustCompile(`(?s)name="frozen" hidden>(.*?)</textarea>`).FindStringSubmatch(body)[1]
+	frozen := regexp.MustCompile(`(?s)name="frozen"[^>]*>(.*?)</textarea>`).FindStringSubmatch(body)[1]
 	_, err := s.store.Cancel(t.Context(), "night", "job-5", "bert") // meanwhile
 	must(t, err)
 	_, body = s.post(c, "/b/night/jobs/act", url.Values{"do": {"cancel"}, "frozen": {frozen}})

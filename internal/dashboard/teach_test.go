@@ -129,6 +129,9 @@ func TestARuleIsTaught(t *testing.T) {
 			}
 		}
 	}
+	if _, body := s.get(look, at); strings.Contains(body, "Try it on the history") || !strings.Contains(body, "Whoever may steer teaches rules here") {
+		t.Error("whoever looks is offered a form")
+	}
 	form := url.Values{"id": {"my-flange"}, "category": {"content"}, "type": {"flange"}, "words": {"quibble flange jammed\r\n"}, "case": {"Quibble flange jammed"}, "source": {"tool"}}
 	with := func(pairs ...string) url.Values {
 		f := url.Values{}
