@@ -24,6 +24,7 @@ const (
 	EventRetried     EventKind = "retried"       // a person returned the job
 	EventCancelled   EventKind = "cancelled"     // a person took the job back
 	EventDoubted     EventKind = "doubted"       // a person said that the ledger is an old copy: the job may be posted
+	EventRejudged    EventKind = "rejudged"      // the rules of a later day judged an attempt; Evidence, Verdict, Was; Decision where the job moved
 	EventPassClosed  EventKind = "pass_closed"   // Stats, Decision of what comes next in Text
 	EventOutOfPasses EventKind = "out_of_passes" // Count jobs could be retried but the passes are used up
 	EventFinished    EventKind = "finished"      // Result, Totals
@@ -68,6 +69,7 @@ type Event struct {
 	By        string     `json:"by,omitempty"` // who did it, where a person did
 	Evidence  *Evidence  `json:"evidence,omitempty"`
 	Verdict   *Verdict   `json:"verdict,omitempty"`
+	Was       *Verdict   `json:"was,omitempty"` // the verdict before
 	Decision  *Decision  `json:"decision,omitempty"`
 	Receipt   *Receipt   `json:"receipt,omitempty"`
 	Look      *Look      `json:"look,omitempty"`

@@ -64,6 +64,14 @@ func (t Tally) Failed(c Category) Tally {
 	return t
 }
 
+// Moved is the tally with one failure counted in another category. One that is not counted does not move.
+func (t Tally) Moved(from, to Category) Tally {
+	if t.Failures(from) == 0 {
+		return t
+	}
+	return t.Minus(Tally{}.Failed(from)).Plus(Tally{}.Failed(to))
+}
+
 // Plus is both tallies together.
 func (t Tally) Plus(o Tally) Tally {
 	return Tally{

@@ -54,7 +54,7 @@ func (s State) Next() []State {
 	case InDoubt:
 		return []State{Succeeded, Failed, SetAside, Exhausted}
 	case Failed:
-		return []State{Running, SetAside, OutOfPasses, Cancelled, InDoubt}
+		return []State{Running, SetAside, Exhausted, OutOfPasses, Cancelled, InDoubt}
 	case SetAside, Exhausted:
 		return []State{Pending, Cancelled}
 	case OutOfPasses:

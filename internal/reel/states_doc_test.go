@@ -58,6 +58,6 @@ func journalEvents() []reel.EventKind {
 	return []reel.EventKind{
 		reel.EventClaimed, reel.EventKept, reel.EventIntent, reel.EventSucceeded, reel.EventFailed, reel.EventInDoubt, reel.EventLooked,
 		reel.EventDuplicate, reel.EventHeldBack, reel.EventRetried, reel.EventCancelled, reel.EventOutOfPasses,
-		reel.EventRunStarted, reel.EventDoubted,
+		reel.EventRunStarted, reel.EventDoubted, reel.EventRejudged,
 	}
 }
