@@ -139,8 +139,11 @@ func (p page) attempt(b *strings.Builder, a reel.Attempt, events []reel.Event) {
 			continue
 		}
 		name := "Decision:"
-		if e.Kind == reel.EventLooked {
+		switch e.Kind {
+		case reel.EventLooked:
 			name = "After the look:"
+		case reel.EventRejudged:
+			name = "Judged anew:"
 		}
 		row(name, decision(*e.Decision))
 	}

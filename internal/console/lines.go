@@ -164,6 +164,8 @@ func (p page) say(e reel.Event) told {
 		return told{mark: "-", style: cyan, head: "cancelled" + by(e), more: some(text)}
 	case reel.EventDoubted:
 		return told{mark: "?", style: yellow, head: "in doubt, for the ledger is an old copy" + by(e), more: some(text)}
+	case reel.EventRejudged:
+		return rejudged(e)
 	case reel.EventOutOfPasses:
 		return told{mark: "✗", style: yellow, head: count(e.Count, "job") + " could be tried again, but the passes are used up", more: some(text)}
 	case reel.EventPassClosed:
@@ -212,6 +214,20 @@ func (p page) held(e reel.Event, text string) told {
 		out.head, out.seen = account(e)+out.head, t.seen
 	}
 	return out
+}
+
+// rejudged says what an attempt is called by newer rules.
+func rejudged(e reel.Event) told {
+	t := told{mark: "-", style: cyan, head: fmt.Sprintf("attempt %d judged anew", e.Attempt) + by(e), more: some(next(e))}
+	if e.Verdict == nil || e.Was == nil {
+		return t
+	}
+	if *e.Verdict == *e.Was {
+		t.tail = []string{"still " + verdict(*e.Verdict)}
+	} else {
+		t.tail = []string{verdict(*e.Verdict), "was " + verdict(*e.Was)}
+	}
+	return t
 }
 
 // failure puts evidence and verdict into words.

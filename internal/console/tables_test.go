@@ -283,3 +283,16 @@ func FuzzExplain(f *testing.F) {
 		}
 	})
 }
+
+// What was judged anew says both verdicts, by whom, and what becomes of the job.
+func TestANewVerdictIsToldBesideTheOld(t *testing.T) {
+	taught := reel.Verdict{Category: reel.Content, Type: "quibble", Rule: "my-quibble"}
+	e := reel.Event{Kind: reel.EventRejudged, Job: "v-1", Attempt: 2, By: "ana", Verdict: &taught, Was: &reel.Verdict{Category: reel.Unknown}}
+	if got, want := console.Sentence(e, time.UTC), "attempt 2 judged anew by ana · content/quibble (my-quibble) · was unknown"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	e.Was, e.Decision = &taught, &reel.Decision{State: reel.Exhausted, Why: "attempt 5, and the limit is 5"}
+	if got, want := console.Sentence(e, time.UTC), "attempt 2 judged anew by ana · still content/quibble (my-quibble) · attempt 5, and the limit is 5"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

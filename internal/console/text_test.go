@@ -99,7 +99,7 @@ func TestAnyEventFits(t *testing.T) {
 	kinds := rapid.SampledFrom([]reel.EventKind{
 		reel.EventImported, reel.EventRunStarted, reel.EventPassOpened, reel.EventClaimed, reel.EventKept, reel.EventSucceeded, reel.EventFailed,
 		reel.EventInDoubt, reel.EventLooked, reel.EventDuplicate, reel.EventHeldBack, reel.EventHold, reel.EventReleased,
-		reel.EventCancelled, reel.EventPassClosed, reel.EventFinished, reel.EventInterrupted, reel.EventNotice, "other", "",
+		reel.EventCancelled, reel.EventRejudged, reel.EventPassClosed, reel.EventFinished, reel.EventInterrupted, reel.EventNotice, "other", "",
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		text := anything()

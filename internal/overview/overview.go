@@ -193,6 +193,8 @@ func (b *batch) add(e reel.Event, sign Signer) {
 		b.moves(b.fate(e), reel.Pending)
 	case reel.EventCancelled:
 		b.moves(b.fate(e), reel.Cancelled)
+	case reel.EventRejudged:
+		b.rejudged(e, sign)
 	case reel.EventHeldBack:
 		b.many(e.Count, reel.SetAside, func(f *fate) bool { return f.account == e.Account && f.state.Ready() })
 	case reel.EventOutOfPasses: // not those that a person gave back meanwhile: they are pending
@@ -205,10 +207,10 @@ func (b *batch) add(e reel.Event, sign Signer) {
 	b.series.add(e.At, b.counts)
 }
 
-// told says that an event belongs into a list of the last ones: claims and intents would push out all others.
+// told says that an event belongs into a list of the last ones: claims and intents would push out all others, and so would new verdicts.
 func told(k reel.EventKind) bool {
 	switch k {
-	case reel.EventClaimed, reel.EventKept, reel.EventIntent, reel.EventProbe:
+	case reel.EventClaimed, reel.EventKept, reel.EventIntent, reel.EventProbe, reel.EventRejudged:
 		return false
 	default:
 		return true
@@ -296,7 +298,7 @@ func (b *batch) many(n int, to reel.State, which func(*fate) bool) {
 type cause struct {
 	Cause
 	by       Counts
-	jobs     map[reel.JobID]bool
+	jobs     map[reel.JobID]int // attempts of each
 	accounts map[string]int
 	passes   map[int]int
 }
@@ -328,22 +330,68 @@ func CauseID(signature string) string {
 	return hex.EncodeToString(sum[:5])
 }
 
-func (b *batch) blame(e reel.Event, f *fate, sign Signer) {
+func (b *batch) blame(e reel.Event, f *fate, sign Signer) *cause {
 	signature := sign(*e.Evidence, *e.Verdict, string(e.Job), e.Account)
 	id := CauseID(signature)
 	c := b.causes[id]
 	if c == nil {
-		c = &cause{Cause: Cause{ID: id, Signature: signature, First: e.At}, jobs: map[reel.JobID]bool{}, accounts: map[string]int{}, passes: map[int]int{}}
+		c = &cause{Cause: Cause{ID: id, Signature: signature, First: e.At}, jobs: map[reel.JobID]int{}, accounts: map[string]int{}, passes: map[int]int{}}
 		b.causes[id] = c
 	}
-	c.Verdict, c.Last, c.Example = *e.Verdict, e.At, e
+	if !e.At.Before(c.Last) {
+		c.Verdict, c.Last, c.Example = *e.Verdict, e.At, e
+	}
 	c.Attempts++
 	c.passes[e.Pass]++
 	c.accounts[e.Account]++
-	if !c.jobs[e.Job] {
-		c.jobs[e.Job] = true
+	if c.jobs[e.Job]++; c.jobs[e.Job] == 1 {
 		f.causes = append(f.causes, c)
 		c.by[GroupOf(f.state)]++
+	}
+	return c
+}
+
+// rejudged moves an attempt from the cause that it had to the one that its new verdict makes it. When each attempt failed is not
+// remembered: the cause that it comes to is met as early and as late as the one that it leaves.
+func (b *batch) rejudged(e reel.Event, sign Signer) {
+	f := b.fate(e)
+	if e.Evidence != nil && e.Verdict != nil && e.Was != nil && *e.Was != *e.Verdict {
+		if old := b.absolve(e, f, sign); old != nil {
+			e.At = old.Last
+			if c := b.blame(e, f, sign); old.First.Before(c.First) {
+				c.First = old.First
+			}
+		}
+	}
+	if e.Decision != nil {
+		b.moves(f, e.Decision.State)
+	}
+}
+
+// absolve takes an attempt from the cause that it had; nil where it had none.
+func (b *batch) absolve(e reel.Event, f *fate, sign Signer) *cause {
+	id := CauseID(sign(*e.Evidence, *e.Was, string(e.Job), e.Account))
+	c := b.causes[id]
+	if c == nil || c.jobs[e.Job] == 0 {
+		return nil
+	}
+	c.Attempts--
+	less(c.passes, e.Pass)
+	less(c.accounts, e.Account)
+	if less(c.jobs, e.Job); c.jobs[e.Job] == 0 {
+		c.by[GroupOf(f.state)]--
+		f.causes = slices.DeleteFunc(f.causes, func(other *cause) bool { return other == c })
+	}
+	if c.Attempts == 0 {
+		delete(b.causes, id)
+	}
+	return c
+}
+
+// less counts one less, and none of a key of which nothing is left.
+func less[K comparable](m map[K]int, key K) {
+	if m[key]--; m[key] <= 0 {
+		delete(m, key)
 	}
 }
 

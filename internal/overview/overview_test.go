@@ -2,6 +2,7 @@ package overview_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -159,5 +160,46 @@ func TestTheEndOfThePassesTakesWhatFailed(t *testing.T) {
 		add(reel.Event{At: night, Kind: reel.EventRunStarted, Batch: "b", Totals: &reel.Totals{Jobs: 4, Pending: 2, Failed: 1, SetAside: 1}})
 		want["failed"] = overview.ToDo
 		stand("a new run", want)
+	}
+}
+
+// New verdicts move attempts to the cause that they make, one by one: the old cause goes with its last, and times and jobs go along.
+func TestANewVerdictMovesItsCause(t *testing.T) {
+	o := overview.New(sign)
+	seq := int64(0)
+	add := func(e reel.Event) { seq++; e.Seq = seq; o.Add(e) }
+	again := func(job string, to reel.Category, moved reel.State) {
+		e := failed(0, time.Hour, job, "a"+job, "offline", moved)
+		e.Kind, e.Was, e.Verdict = reel.EventRejudged, &reel.Verdict{Category: reel.Infrastructure}, &reel.Verdict{Category: to}
+		if moved == "" {
+			e.Decision = nil
+		}
+		add(e)
+	}
+	said := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, c := range o.Causes("b") {
+			got = append(got, fmt.Sprint(c.Signature, c.Attempts, c.Jobs, c.Accounts, c.Passes, c.By, c.First.Sub(night), c.Last.Sub(night)))
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+	add(reel.Event{At: night, Kind: reel.EventImported, Batch: "b", Count: 3})
+	for i, job := range []string{"1", "2", "2"} {
+		add(event(0, time.Minute, reel.EventClaimed, job))
+		add(failed(0, time.Duration(i+2)*time.Minute, job, "a"+job, "offline", reel.Failed))
+	}
+	said("infrastructure offline3 2 2 map[1:3] [0 0 2 0 0] 2m0s 4m0s")
+	again("2", reel.Content, "")
+	said("content offline1 1 1 map[1:1] [0 0 1 0 0] 2m0s 4m0s", "infrastructure offline2 2 2 map[1:2] [0 0 2 0 0] 2m0s 4m0s")
+	again("2", reel.Content, reel.SetAside)
+	said("content offline2 1 1 map[1:2] [0 0 0 1 0] 2m0s 4m0s", "infrastructure offline1 1 1 map[1:1] [0 0 1 0 0] 2m0s 4m0s")
+	again("1", reel.Content, "")
+	said("content offline3 2 2 map[1:3] [0 0 1 1 0] 2m0s 4m0s")
+	if p := o.Pace("b", night); p.Counts != (overview.Counts{0, 0, 2, 1, 0}) {
+		t.Errorf("%v", p.Counts)
 	}
 }
