@@ -34,8 +34,8 @@ func (t *tx) enterHold(account, job int64, wait time.Duration, v reel.Verdict, t
 }
 
 // hold keeps the account's other jobs from being attempted, and its doubts from being looked up: they wait, or are set aside where
-// the hold is too long to be waited for.
-func (t *tx) hold(at home, c reel.Claim, a reel.Attempt, wait time.Duration) ([]reel.Event, error) {
+// the hold is too long to be waited for. by is the person who had the attempt judged anew, where one did.
+func (t *tx) hold(at home, c reel.Claim, a reel.Attempt, wait time.Duration, by string) ([]reel.Event, error) {
 	t.unlearn() // its jobs were read as free
 	n, err := t.enterHold(at.account, c.Key, wait, a.Verdict, a.Evidence.Text)
 	if err != nil {
@@ -43,7 +43,7 @@ func (t *tx) hold(at home, c reel.Claim, a reel.Attempt, wait time.Duration) ([]
 	}
 	var events []reel.Event
 	if n > 0 { // else a person held it meanwhile
-		e := reel.Event{Kind: reel.EventHold, Batch: c.Batch, Job: c.Job.ID, Account: c.Job.Account, Verdict: &a.Verdict, Text: a.Evidence.Text}
+		e := reel.Event{Kind: reel.EventHold, Batch: c.Batch, Job: c.Job.ID, Account: c.Job.Account, By: by, Verdict: &a.Verdict, Text: a.Evidence.Text}
 		if wait > 0 {
 			e.Until = t.now.Add(wait).UTC()
 		}

@@ -21,7 +21,9 @@ func (t *tx) insertAttempt(account string, job int64, a reel.Attempt) error {
 		string(a.Verdict.Category), a.Verdict.Type, a.Verdict.Rule, a.Receipt.ID, a.Receipt.URL)
 }
 
-const attemptColumns = `SELECT number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,rule,
+const attemptColumns = `SELECT ` + attemptFields
+
+const attemptFields = `number,pass,worker,host,started_at,ended_at,outcome,share_begun,evidence,category,type,rule,
 	receipt_id,receipt_url FROM attempt`
 
 func scanAttempt(row scanner) (a reel.Attempt, err error) {
@@ -92,7 +94,7 @@ func (t *tx) record(c reel.Claim, e reel.Ending) (events []reel.Event, err error
 	}
 	events = append(events, ev)
 	if d.Hold {
-		more, err := t.hold(at, c, a, d.Wait.Std())
+		more, err := t.hold(at, c, a, d.Wait.Std(), "")
 		if events = append(events, more...); err != nil {
 			return nil, err
 		}

@@ -217,7 +217,7 @@ func becomes(e eventFacts) reel.State {
 		return reel.Pending
 	case reel.EventCancelled:
 		return reel.Cancelled
-	case reel.EventFailed, reel.EventLooked:
+	case reel.EventFailed, reel.EventLooked, reel.EventRejudged:
 		if e.Decision != nil {
 			return e.Decision.State
 		}

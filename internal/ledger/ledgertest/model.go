@@ -48,6 +48,7 @@ type modelBatch struct {
 	pass, base   int
 	open, paused bool
 	led          bool
+	until        time.Time // led until then, as long as nobody renews it
 	term         int64
 	result       reel.Result
 	breaker      reel.Breaker
@@ -161,7 +162,8 @@ func (m *model) steps() []func() {
 	return []func(){
 		m.tryImport, m.tryLead, m.tryPass, m.tryPass, m.tryPass, m.tryPass, m.tryClaim, m.tryClaim, m.tryClaim, m.tryClaim, m.tryIntent, m.tryIntent,
 		m.tryIntent, m.tryRecord, m.tryRecord, m.tryRecord, m.tryRecord, m.tryLook, m.tryLook, m.trySettle, m.trySettle, m.tryLate, m.tryTime, m.tryWord,
-		m.tryPause, m.tryHold, m.tryRelease, m.tryRetry, m.tryCancel, m.tryResolve, m.tryStepDown, m.tryReopen,
+		m.tryPause, m.tryHold, m.tryRelease, m.tryRetry, m.tryCancel, m.tryResolve, m.tryRejudge,
+		m.tryStepDown, m.tryReopen,
 	}
 }
 
@@ -179,7 +181,7 @@ func (m *model) lead(name string) {
 	round, _, err := m.room.Store.Lead(m.room.ctx, reel.Bid{Batch: name, Leader: sup(0), Term: b.term, Limits: m.room.limits, Look: true})
 	m.fatal(err)
 	m.room.terms[name] = round.Term
-	b.term, b.led = round.Term, true
+	b.term, b.led, b.until = round.Term, true, m.room.now().Add(reel.LeaseTTL)
 	m.expire()
 	b.breaker = b.breaker.Renewed(m.room.now(), m.room.limits)
 	looks := m.of(name, func(j *modelJob) bool { return j.state == reel.InDoubt && j.claim == nil && !m.setsAside(j.Account) })
@@ -265,7 +267,10 @@ func (m *model) tryPass() {
 }
 
 func (m *model) tryStepDown() {
-	name := m.anyBatch()
+	m.stepDown(m.anyBatch())
+}
+
+func (m *model) stepDown(name string) {
 	b := m.batches[name]
 	_, err := m.room.Store.StepDown(m.room.ctx, name, b.term, "why")
 	if !b.led {
@@ -480,7 +485,7 @@ func (m *model) tryResolve() {
 		d = m.room.absent(h.Claim)
 		return d
 	})
-	if j.state != reel.InDoubt || j.claim != nil {
+	if j.state != reel.InDoubt || j.claim != nil || f == reel.Absent && j.away != nil {
 		m.expect("resolve", err, reel.ErrRefused)
 		return
 	}
@@ -587,6 +592,11 @@ func (m *model) tryTime() {
 		if j.claim != nil && j.claim.sup == who {
 			mine[j.claim.Lease] = true
 			j.claim.until = m.room.now().Add(reel.LeaseTTL)
+		}
+	}
+	for _, b := range m.batches {
+		if who == 0 {
+			b.until = m.room.now().Add(reel.LeaseTTL)
 		}
 	}
 	if fmt.Sprint(leases(held)) != fmt.Sprint(mine) {

@@ -54,6 +54,12 @@ type Steering interface {
 	Resolve(ctx context.Context, batch string, id reel.JobID, look reel.Look, decide func(reel.Held) reel.Decision) (reel.Event, error)
 }
 
+// Rejudging is what judging stored attempts anew needs of a store.
+type Rejudging interface {
+	Histories(ctx context.Context, batch string) iter.Seq2[[]reel.History, error]
+	Rejudge(ctx context.Context, batch string, keys []int64, by string, decide func(reel.History) reel.Rejudgement) ([]reel.Rejudgement, error)
+}
+
 // Accounts is what holding accounts needs of a store.
 type Accounts interface {
 	HoldAccount(ctx context.Context, account, by, why string, until time.Time) error
@@ -115,6 +121,7 @@ type Store interface {
 	Passes
 	Memory
 	Steering
+	Rejudging
 	Duties
 	Appointing
 	Accounts
@@ -148,7 +155,7 @@ type testCase struct {
 // TestStore runs every case against stores that make gives.
 func TestStore(t *testing.T, make Factory) {
 	for _, c := range slices.Concat(importCases(), claimCases(), intentCases(), keptCases(), togetherCases(), recordCases(), lookCases(), leaseCases(),
-		passCases(), roundCases(), skewCases(), restoreCases(), holdCases(), waitCases(), breakerCases(), steerCases(), readCases(), appointCases()) {
+		passCases(), roundCases(), skewCases(), restoreCases(), holdCases(), waitCases(), breakerCases(), steerCases(), rejudgeCases(), readCases(), appointCases()) {
 		t.Run(c.promise, func(t *testing.T) {
 			r := newRoom(t, make)
 			c.try(r)
