@@ -215,7 +215,7 @@ one ledger file; kill it and run it again.`,
 	root.PersistentFlags().String("db", "", "the ledger's `FILE`, or postgres:// and the address of a server (default .reelpass/ledger.db)")
 	root.AddCommand(
 		a.runCommand(), a.workerCommand(), a.importCommand(), a.exportCommand(), a.statusCommand(), a.jobsCommand(), a.explainCommand(),
-		a.classifyCommand(), a.rulesCommand(), a.screenCommand(), a.accountsCommand(), a.resolveCommand(), a.retryCommand(), a.cancelCommand(),
+		a.classifyCommand(), a.rulesCommand(), a.rejudgeCommand(), a.screenCommand(), a.accountsCommand(), a.resolveCommand(), a.retryCommand(), a.cancelCommand(),
 		a.pauseCommand(), a.resumeCommand(), a.ledgerCommand(), a.doctorCommand(), a.checkCommand(), a.serveCommand(), a.scheduleCommand(), a.alertsCommand(), a.simulateCommand(), a.publisherCommand(), settingsTopic(),
 	)
 	for _, c := range root.Commands() {

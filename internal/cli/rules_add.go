@@ -75,6 +75,9 @@ given up before. Rules that would have cost a post are refused, unless you say
 		if !*asJSON {
 			fmt.Fprintf(a.out, "added to %s\n", s.Rules)
 		}
+		if changes.Judged > 0 {
+			fmt.Fprintln(a.err, "hint: 'reelpass rejudge' gives the failures that are stored their new verdicts")
+		}
 		return nil
 	}
 	return c
