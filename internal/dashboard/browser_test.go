@@ -182,6 +182,11 @@ func TestPagesInABrowser(t *testing.T) {
 		b.run(chromedp.Navigate(s.url+path), shown("h1"))
 		b.look(name)
 	}
+	video := filepath.Join(t.TempDir(), "reel.mp4")
+	must(t, os.WriteFile(video, []byte(mp4), 0o600))
+	s.doubt("film", video, []byte(mp4))
+	b.run(chromedp.Navigate(s.url+"/in-doubt/film/job"), shown("video"), chromedp.Poll(`document.querySelector("video").error?.code >= 3`, nil)) // it was fetched, and is none
+	b.look("doubt-video")
 	// What a step shows before it is taken, after it, and where it is refused. They are in order: some change what the next ones show.
 	const tries = `main form button:not([name])`
 	say := func(category, kind string) chromedp.Tasks { // and try it

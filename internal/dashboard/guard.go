@@ -14,7 +14,7 @@ import (
 )
 
 // policy lets a page load nothing but what the dashboard itself serves, and run nothing that stands in the page.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 // Names of cookies. The prefix keeps other hosts of the same domain from setting them; browsers want https for it.
 const (

@@ -396,6 +396,7 @@ type doubtData struct {
 	Began    time.Time // the share was allowed
 	Seq      int64
 	Profile  string
+	Film     film
 	Acting   string // why nobody may say yet that it is not posted; empty where a person may
 	Settled  string // it is in doubt no more
 	Answer   string // to be confirmed
@@ -453,6 +454,9 @@ var instagramName = regexp.MustCompile(`^[A-Za-z0-9._]{1,30}$`)
 func (s *Server) doubtPage(r *request) (view, error) {
 	d, err := s.doubtData(r)
 	if err != nil {
+		return view{}, err
+	}
+	if d.Film, err = s.film(r.ctx, d.Batch, d.Job.ID); err != nil {
 		return view{}, err
 	}
 	list, err := s.statusList(r.ctx)

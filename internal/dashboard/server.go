@@ -68,6 +68,7 @@ type Server struct {
 	evidence *os.Root     // nil where there is none
 	slow     *bucket      // of wrong codes
 	hub      *hub
+	hashes   hashes       // of videos that were looked at
 	teaching sync.Mutex   // held while a rule is tried or kept
 	scripts  atomic.Int64 // that listen to the journal
 
@@ -295,6 +296,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("GET /live", s.hub.serve)
 	m.Handle("GET /metrics", s.scrape())
 	m.HandleFunc("GET /evidence/{dir}/{file}", s.evidenceFile)
+	m.HandleFunc("GET /in-doubt/{batch}/{job}/video", s.videoFile)
 	m.HandleFunc("/", s.page(func(r *request) (view, error) {
 		return view{}, notFound("there is no page %s", r.URL.Path)
 	}))

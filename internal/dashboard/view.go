@@ -208,7 +208,7 @@ type pageTemplate struct{ page *template.Template }
 func loadPages() (map[string]*pageTemplate, error) {
 	funcs := template.FuncMap{
 		"icon": icon, "chip": chip, "word": stateWord, "num": num, "dur": shownDuration, "group": groupName, "file": path.Base, "words": words, "clean": clean,
-		"account": accountName, "video": shownVideo, "q": url.QueryEscape, "p": url.PathEscape, "add": func(a, b int) int { return a + b }, "plural": plural,
+		"account": accountName, "video": shownVideo, "shown": reel.ShownVideo, "q": url.QueryEscape, "p": url.PathEscape, "add": func(a, b int) int { return a + b }, "plural": plural,
 		"category": func(c reel.Category) string { return string(c) },
 	}
 	base, err := template.New("").Funcs(funcs).ParseFS(files, "pages/base.html", "pages/parts.html")

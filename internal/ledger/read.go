@@ -280,6 +280,19 @@ func story(ctx context.Context, r reader, batch string, id reel.JobID, now time.
 	return st, err
 }
 
+// Shared names the video that a job shared, or may have shared, last: by its bytes (sha256:…) where they were seen, else by its path (path:…).
+// Empty: it shared none.
+func (s *Store) Shared(ctx context.Context, batch string, id reel.JobID) (content string, err error) {
+	ctx, cancel := s.brief(ctx)
+	defer cancel()
+	err = s.read.QueryRowContext(ctx, `SELECT p.content FROM job j JOIN batch b ON b.id=j.batch_id JOIN publish p ON p.account_id=j.account_id AND p.job=j.id
+		WHERE b.name=? AND j.job_id=? ORDER BY p.fence DESC LIMIT 1`, batch, string(id)).Scan(&content)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return content, s.trouble(err)
+}
+
 // Check asks SQLite whether the file is sound. It reads all of it. A server looks after its own files.
 func (s *Store) Check(ctx context.Context) error {
 	if s.server {

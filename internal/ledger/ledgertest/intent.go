@@ -26,6 +26,19 @@ func intentCases() []testCase {
 				r.wantErr(err, reel.ErrLost)
 			})
 		}},
+		{"what a job shared last is known by name, and nothing else is", func(r *room) {
+			r.add(batch, "1@a", "2@a")
+			r.start(batch)
+			shared := func(id reel.JobID) string {
+				name, err := r.Store.Shared(r.ctx, batch, id)
+				r.must(err)
+				return name
+			}
+			c := r.claim(batch)
+			r.equal("before", shared(c.Job.ID), "")
+			r.intent(c)
+			r.equal("after", []string{shared("1"), shared("2"), shared("none")}, []string{r.fp(c).Key, "", ""})
+		}},
 		{"the intent needs a lease that has not expired", func(r *room) {
 			r.add(batch, "1@a")
 			r.start(batch)

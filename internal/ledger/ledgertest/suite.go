@@ -96,6 +96,7 @@ type Browsing interface {
 	Journal(ctx context.Context, after int64, most int) ([]reel.Event, error)
 	History(context.Context) iter.Seq2[reel.Event, error]
 	Page(ctx context.Context, batch string, f ledger.Filter, place int64, most int) (ledger.Page, error)
+	Shared(ctx context.Context, batch string, id reel.JobID) (string, error)
 }
 
 // Importing is what filling a batch needs of a store.
