@@ -3,6 +3,7 @@ package cli_test
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -76,15 +77,32 @@ func catches(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// page NAME TOKENFILE PATH INTO gets a page of the dashboard that was started as NAME.
+// page NAME TOKENFILE PATH INTO [FIELD=VALUE...] gets a page of the dashboard that was started as NAME, or sends it a form. A path or a value may be
+// @FILE: what stands in it.
 func page(ts *testscript.TestScript, neg bool, args []string) {
-	usageOf(ts, neg, len(args) == 4, "page NAME TOKENFILE PATH INTO")
+	usageOf(ts, neg, len(args) >= 4, "page NAME TOKENFILE PATH INTO [FIELD=VALUE...]")
+	said := func(text string) string { // what stands in a file, as @FILE
+		if file, ok := strings.CutPrefix(text, "@"); ok {
+			return strings.TrimSpace(ts.ReadFile(file))
+		}
+		return text
+	}
+	form := url.Values{}
+	for _, field := range args[4:] {
+		name, value, _ := strings.Cut(field, "=")
+		form.Set(name, said(value))
+	}
+	method := http.MethodGet
+	if len(form) > 0 {
+		method = http.MethodPost
+	}
 	b := backgroundOf(ts, args[0])
 	b.mu.Lock()
 	root, _, _ := strings.Cut(b.lines[0], "/sign-in")
 	b.mu.Unlock()
-	req, err := http.NewRequest(http.MethodGet, root+args[2], http.NoBody)
+	req, err := http.NewRequest(method, root+said(args[2]), strings.NewReader(form.Encode()))
 	ts.Check(err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(ts.ReadFile(args[1])))
 	resp, err := http.DefaultClient.Do(req)
 	ts.Check(err)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"reelpass/internal/config"
 	"reelpass/internal/dashboard"
@@ -65,6 +66,7 @@ func (o *ownRules) teach(s config.Settings) *dashboard.Teach {
 	}
 	return &dashboard.Teach{
 		File: o.file, Read: o.read, Stops: stops(s.Limits()),
+		Most: 10 * time.Second, // less than a browser waits for, and than the server lets an answer take
 		Write: func(text []byte) error {
 			if err := writeWhole(o.file, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
 				return err

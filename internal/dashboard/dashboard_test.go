@@ -36,8 +36,8 @@ type site struct {
 	mu   sync.Mutex
 	own  []byte // rules of one's own
 	full bool   // nothing more can be written
-	// What somebody makes of them once they were read; nil where nobody does.
-	edited []byte
+	// What happens once they were read; nil where nothing does.
+	meanwhile func()
 }
 
 var me = reel.Supervisor{ID: "sup", Name: "host:1", Process: reel.Process{Host: "host", PID: 1}}

@@ -24,13 +24,11 @@ type Teach struct {
 	Read  func() ([]byte, error)    // what is in it; empty where there is no file yet
 	Write func(text []byte) error   // puts another text in its place; Config.Rules says what it means from then on
 	Stops func(v reel.Verdict) bool // whether a verdict ends a job that has all its tries left
+	Most  time.Duration             // for which a page goes over the history
 }
 
-// What a page waits for, and looks at.
-const (
-	replayMost   = 10 * time.Second // a history may be long: the command line has more patience than a browser
-	teachersJobs = 20               // jobs whose failures a rule is made of
-)
+// teachersJobs is of how many jobs' failures a rule is made.
+const teachersJobs = 20
 
 // lesson is a form about a rule, as it was filled in, and what the rule would do.
 type lesson struct {
@@ -228,12 +226,12 @@ func (s *Server) try(r *request, l *lesson, own []byte) (text []byte, err error)
 		return nil, nil
 	}
 	replay := fault.NewReplay(x.Old, x.New, s.Teach.Stops)
-	ctx, cancel := context.WithTimeout(r.ctx, replayMost)
+	ctx, cancel := context.WithTimeout(r.ctx, s.Teach.Most)
 	defer cancel()
 	for e, err := range s.Ledger.History(ctx) {
 		switch {
 		case err != nil && ctx.Err() != nil && r.ctx.Err() == nil:
-			l.Wrong[""] = fmt.Sprintf("The history is too long to go over it in %s: put the rule into a file, and 'reelpass rules add' it.", shownDuration(replayMost))
+			l.Wrong[""] = fmt.Sprintf("The history is too long to go over it in %s: put the rule into a file, and 'reelpass rules add' it.", shownDuration(s.Teach.Most))
 			return nil, nil
 		case err != nil:
 			return nil, err

@@ -36,10 +36,11 @@ func (s *site) teach() *dashboard.Teach {
 		File: "rules.yaml",
 		Read: func() ([]byte, error) {
 			s.mu.Lock()
-			defer s.mu.Unlock()
-			text := s.own
-			if s.edited != nil {
-				s.own, s.edited = s.edited, nil
+			text, meanwhile := s.own, s.meanwhile
+			s.meanwhile = nil
+			s.mu.Unlock()
+			if meanwhile != nil {
+				meanwhile()
 			}
 			return text, nil
 		},
@@ -52,6 +53,7 @@ func (s *site) teach() *dashboard.Teach {
 			s.own = text
 			return nil
 		},
+		Most: time.Minute,
 		Stops: func(v reel.Verdict) bool {
 			return plan.After(plan.Try{}, v, reel.DefaultLimits()).State != reel.Failed
 		},
@@ -212,11 +214,19 @@ func TestARuleIsTaught(t *testing.T) {
 		t.Errorf("the file was changed after it was tried: %d %s", code, body)
 	}
 	s.own = nil
-	s.edited = []byte("# edited\n")
+	s.meanwhile = func() { s.own = []byte("# edited\n") }
 	if code, body := s.post(anna, at, behind); code != 422 || !strings.Contains(body, "changed meanwhile") || kept() != "# edited\n" {
 		t.Errorf("the file was changed while it was tried: %d %s", code, body)
 	}
 	s.own = nil
+	s.meanwhile = func() {
+		if code, body := s.post(anna, at, form); code != 422 || !strings.Contains(body, "Somebody else tries a rule just now") {
+			t.Errorf("two at once: %d %s", code, body)
+		}
+	}
+	if code, _ := s.post(anna, at, form); code != 200 || s.meanwhile != nil {
+		t.Errorf("the first of two: %d", code)
+	}
 	s.full = true
 	if code, _ := keep(at, form); code != 500 || kept() != "" {
 		t.Errorf("the disk is full: %d", code)
@@ -238,5 +248,15 @@ func TestARuleIsTaught(t *testing.T) {
 	}
 	if code, body := s.get(anna, "/rules"); code != 200 || !strings.Contains(body, `<code>my-flange</code> <span class="tag">yours`) || !strings.Contains(body, "What a rule knows by now") || strings.Contains(body, at) {
 		t.Errorf("%d: the new rule is not in the list", code)
+	}
+}
+
+// A page does not wait for a long history: it says so, and what does.
+func TestALongHistoryIsForTheCommandLine(t *testing.T) {
+	s := newSite(t, func(c *dashboard.Config) { c.Teach.Most = time.Nanosecond })
+	s.unknown()
+	form := url.Values{"do": {"keep"}, "id": {"my-flange"}, "category": {"content"}, "type": {"flange"}, "words": {"quibble flange jammed"}, "case": {"Quibble flange jammed"}}
+	if code, body := s.post(s.browser(access.Steer), s.lesson("flange"), form); code != 422 || !strings.Contains(body, "The history is too long") || s.own != nil {
+		t.Errorf("%d %s", code, body)
 	}
 }
