@@ -3,8 +3,8 @@ package cli_test
 import (
 	"io"
 	"net/http"
-	"net/url"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"

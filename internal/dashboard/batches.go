@@ -322,6 +322,7 @@ func (s *Server) brake(r *request) (view, error) {
 type causeRow struct {
 	overview.Cause
 	Batch string
+	Teach bool // no rule knows it yet; only where that is asked
 }
 
 func causeRows(list []overview.Cause, most int) []causeRow {
@@ -379,7 +380,8 @@ func (s *Server) failuresPage(r *request) (view, error) {
 	})
 	passes := map[int]bool{}
 	var n, recovered, open, gone, doubts int
-	for _, c := range d.Causes {
+	for i, c := range d.Causes {
+		d.Causes[i].Teach = s.unknown(c.Cause)
 		for p := range c.Passes {
 			passes[p] = true
 		}

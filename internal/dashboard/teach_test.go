@@ -134,6 +134,9 @@ func TestARuleIsTaught(t *testing.T) {
 	if _, body := s.get(look, at); strings.Contains(body, "Try it on the history") || !strings.Contains(body, "Whoever may steer teaches rules here") {
 		t.Error("whoever looks is offered a form")
 	}
+	if _, body := s.get(anna, "/failures?batch=odd"); strings.Count(body, `">Teach a rule</a>`) != 2 {
+		t.Error("the list of failures offers no lesson")
+	}
 	form := url.Values{"id": {"my-flange"}, "category": {"content"}, "type": {"flange"}, "words": {"quibble flange jammed\r\n"}, "case": {"Quibble flange jammed"}, "source": {"tool"}}
 	with := func(pairs ...string) url.Values {
 		f := url.Values{}
@@ -245,6 +248,9 @@ func TestARuleIsTaught(t *testing.T) {
 	}
 	if code, body := keep(at, form); code != 422 || !strings.Contains(body, "There is a rule of this name") {
 		t.Errorf("twice: %d %s", code, body)
+	}
+	if _, body := s.get(anna, "/failures?batch=odd"); strings.Count(body, `">Teach a rule</a>`) != 1 {
+		t.Error("the list of failures offers a lesson about what is known by now")
 	}
 	if code, body := s.get(anna, "/rules"); code != 200 || !strings.Contains(body, `<code>my-flange</code> <span class="tag">yours`) || !strings.Contains(body, "What a rule knows by now") || strings.Contains(body, at) {
 		t.Errorf("%d: the new rule is not in the list", code)
