@@ -154,21 +154,35 @@ func TestAGrandchildDoesNotHoldTheJob(t *testing.T) {
 	}
 }
 
-// One that leaves the group is out of reach of the job, but not of the mark.
-func TestAnEscapedGrandchildIsFoundByItsMark(t *testing.T) {
+// One that leaves the group is out of reach of the job, but not of the mark. It holds the program's pipes for as long as it lives, and holds up
+// neither a job that ends at once nor one whose output is being read.
+func TestAnEscapedGrandchildHoldsUpNobody(t *testing.T) {
 	if _, err := exec.LookPath("setsid"); err != nil {
 		t.Skip("no setsid here")
 	}
-	s := workertest.NewStage(t)
-	w := command.New(command.Config{Run: []string{"/bin/sh", "-c", "setsid sleep 1000 & echo '{\"id\":\"1\"}'; read x; exit 0"}}, options(s, ""))
-	if r := w.Publish(t.Context(), reel.Assignment{JobID: "a"}, yes()); !r.Posted {
-		t.Errorf("got %+v", r)
-	}
-	if _, err := worker.KillMarked(t.Context(), s.Mark); err != nil {
-		t.Error(err)
-	}
-	if n, err := worker.KillMarked(t.Context(), s.Mark); n != 0 || err != nil {
-		t.Errorf("%d processes survived the killing (%v)", n, err)
+	for name, work := range map[string]string{"ends at once": "", "is read meanwhile": "sleep 0.2; "} {
+		t.Run(name, func(t *testing.T) {
+			s := workertest.NewStage(t)
+			out := filepath.Join(t.TempDir(), "out")
+			script := `setsid sh -c 'touch "` + out + `"; exec sleep 100' & while [ ! -e "` + out + `" ]; do :; done; ` + work + `echo '{"id":"1"}'`
+			w := command.New(command.Config{Run: []string{"/bin/sh", "-c", script}}, options(s, ""))
+			done := make(chan reel.Report)
+			go func() { done <- w.Publish(context.Background(), reel.Assignment{JobID: "a"}, yes()) }()
+			select {
+			case r := <-done:
+				if r.Receipt.ID != "1" {
+					t.Errorf("got %+v", r)
+				}
+			case <-time.After(30 * time.Second):
+				t.Error("it holds up the job")
+			}
+			if n, err := worker.KillMarked(t.Context(), s.Mark); n != 1 || err != nil {
+				t.Errorf("%d killed by their mark (%v)", n, err)
+			}
+			if n, err := worker.KillMarked(t.Context(), s.Mark); n != 0 || err != nil {
+				t.Errorf("%d processes survived the killing (%v)", n, err)
+			}
+		})
 	}
 }
 

@@ -84,11 +84,13 @@ func (w *Worker) run(ctx context.Context, argv, env []string, input []byte, star
 		timer = time.AfterFunc(w.cfg.timeout(), kill(byTimeout))
 		attend = time.AfterFunc(attendAfter, func() {
 			defer close(attended)
+			p.outR, p.errR = watched(p.outR), watched(p.errR)
 			streams.Go(func() { worker.Drain(r.stdout, p.outR) })
 			streams.Go(func() { worker.Drain(r.stderr, p.errR) })
 			started(child.Process())
 		})
 		if len(input) > pipeSure {
+			p.inW = watched(p.inW)
 			streams.Go(func() {
 				_, _ = p.inW.Write(input) // a program that does not read it does not want it
 				_ = p.inW.Close()
@@ -105,13 +107,14 @@ func (w *Worker) run(ctx context.Context, argv, env []string, input []byte, star
 		// The job is tried or looked up again: what left the program's group must not act for it any more.
 		_, r.survivors = worker.KillMarked(context.Background(), mark)
 	}
-	worker.HurryUp(p.outR, p.errR, p.inW)
 	if attend.Stop() {
-		worker.Drain(r.stdout, p.outR)
-		worker.Drain(r.stderr, p.errR)
+		drain(r.stdout, p.outR)
+		drain(r.stderr, p.errR)
 	} else {
 		<-attended
+		worker.HurryUp(p.outR, p.errR)
 	}
+	worker.HurryUp(p.inW)
 	streams.Wait()
 	r.stderr.Close()
 	return r
@@ -123,14 +126,14 @@ type pipes struct {
 }
 
 func (p *pipes) open() (err error) {
-	if p.inR, p.inW, err = os.Pipe(); err != nil {
+	if p.inR, p.inW, err = newPipe(); err != nil {
 		return err
 	}
-	if p.outR, p.outW, err = os.Pipe(); err != nil {
+	if p.outR, p.outW, err = newPipe(); err != nil {
 		p.close()
 		return err
 	}
-	if p.errR, p.errW, err = os.Pipe(); err != nil {
+	if p.errR, p.errW, err = newPipe(); err != nil {
 		p.close()
 	}
 	return err
