@@ -27,9 +27,6 @@ type footage struct {
 	same bool      // its bytes are those that were shared; false where they were not recorded
 }
 
-// byBytes begins what names a video whose bytes were seen.
-const byBytes = "sha256:"
-
 // footage opens the video that a job names, and nothing else. A *pageError says why it cannot be shown: a path may stand in a posts file by
 // mistake, so it is a regular file itself, of a kind that holds a video, and still the one that was shared, where that is known.
 func (s *Server) footage(ctx context.Context, batch string, id reel.JobID) (v footage, err error) {
@@ -42,7 +39,7 @@ func (s *Server) footage(ctx context.Context, batch string, id reel.JobID) (v fo
 		return v, err
 	}
 	path, want := story.Record.VideoPath, ""
-	if strings.HasPrefix(shared, byBytes) {
+	if strings.HasPrefix(shared, reel.ByBytes) {
 		want = shared
 	}
 	if reel.IsAddress(path) {
@@ -144,7 +141,7 @@ func (h *hashes) of(f *os.File, info fs.FileInfo) (string, error) {
 	if h.known == nil || len(h.known) >= mostHashes {
 		h.known = map[version]string{}
 	}
-	h.known[v] = byBytes + hex.EncodeToString(sum.Sum(nil))
+	h.known[v] = reel.ByBytes + hex.EncodeToString(sum.Sum(nil))
 	return h.known[v], nil
 }
 

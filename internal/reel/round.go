@@ -64,6 +64,9 @@ type Ending struct {
 	From State
 }
 
+// ByBytes begins the key of a video whose bytes were seen; their SHA-256 in hex follows.
+const ByBytes = "sha256:"
+
 // FingerprintOfPath names a video by its path, where its bytes are not seen.
 func FingerprintOfPath(path string) Fingerprint {
 	const longest = 1000 // a key of PostgreSQL's index has less than 2,704 bytes

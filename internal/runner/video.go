@@ -31,13 +31,10 @@ func (r *Runner) video(ctx context.Context, c reel.Claim) (a reel.Assignment, he
 // fingerprint names a job's video. The same bytes have the same name, by whatever way they came.
 func (r *Runner) fingerprint(c reel.Claim, here reel.Copy) (reel.Fingerprint, error) {
 	if here.SHA256 != "" {
-		return reel.Fingerprint{Key: byBytes + here.SHA256, Path: reel.FingerprintOfPath(c.Job.VideoPath).Path}, nil
+		return reel.Fingerprint{Key: reel.ByBytes + here.SHA256, Path: reel.FingerprintOfPath(c.Job.VideoPath).Path}, nil
 	}
 	return r.state.videos.of(c.Job.VideoPath)
 }
-
-// byBytes begins the name of a video whose bytes were seen.
-const byBytes = "sha256:"
 
 // fingerprints recognises videos by their bytes. A video that goes to many accounts is read once.
 type fingerprints struct {
@@ -116,5 +113,5 @@ func hash(path string) (string, error) {
 	if _, err := io.Copy(h, file); err != nil {
 		return "", err
 	}
-	return byBytes + hex.EncodeToString(h.Sum(nil)), nil
+	return reel.ByBytes + hex.EncodeToString(h.Sum(nil)), nil
 }
