@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,9 +110,7 @@ func (a *app) rejudge(ctx context.Context, t retrial, names []string, asJSON boo
 	}
 	stopped := soft.Err() != nil
 	if sig := sigs.end(); stopped {
-		if a.code = exitInterrupt; sig == syscall.SIGTERM {
-			a.code = exitTerminated
-		}
+		a.code = exitCode(reel.Interrupted, sig)
 	}
 	stop()
 	if err != nil && !errors.Is(err, reel.ErrRefused) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -89,9 +88,9 @@ func extend(s config.Settings, path string) (fault.Extension, error) {
 	if err != nil {
 		return fault.Extension{}, cannotRead("rules", path, err)
 	}
-	own, err := os.ReadFile(s.Rules)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fault.Extension{}, cannotRead("rules file", s.Rules, err)
+	own, err := readOwn(s.Rules)
+	if err != nil {
+		return fault.Extension{}, err
 	}
 	x, err := fault.Extend(s.Rules, own, path, added)
 	switch _, taken := errors.AsType[*fault.CaseError](err); {
